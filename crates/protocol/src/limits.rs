@@ -1,0 +1,29 @@
+//! Caps on every length of the protocol. Whatever exceeds one is refused, never cut.
+
+/// Bytes of one message as JSON, both ways. Large enough for a playlist of [`PLAYLIST_BYTES_MAX`] beside a full list of
+/// members; small enough that a room of fifty costs a relay megabytes, not more.
+pub const MESSAGE_BYTES_MAX: usize = 128 * 1024;
+/// Characters (Unicode scalar values) of a member's name.
+pub const NAME_CHARS_MAX: usize = 64;
+/// Bytes of a room's id.
+pub const ROOM_ID_BYTES_MAX: usize = 128;
+/// Members of one room.
+pub const MEMBERS_MAX: usize = 50;
+/// Items of a playlist.
+pub const PLAYLIST_ITEMS_MAX: usize = 200;
+/// Bytes of a playlist as JSON.
+pub const PLAYLIST_BYTES_MAX: usize = 96 * 1024;
+/// Bytes of a file's path inside a torrent.
+pub const FILENAME_BYTES_MAX: usize = 1024;
+/// Characters of an item's title.
+pub const TITLE_CHARS_MAX: usize = 256;
+/// Bytes of a torrent id; magnet links with a long list of trackers reach 3 KiB.
+pub const TORRENT_ID_BYTES_MAX: usize = 8 * 1024;
+/// Bytes of an epoch and of a resume key.
+pub const KEY_BYTES_MAX: usize = 64;
+/// Largest media time in seconds (about 115 days): nothing that is watched is longer.
+pub const MEDIA_TIME_S_MAX: f64 = 1e7;
+/// Largest integer that every JSON reader holds exactly, 2^53 - 1 (RFC 8259, section 6).
+pub const INTEGER_MAX: u64 = (1 << 53) - 1;
+/// Largest wall-clock reading in milliseconds: the range of a JavaScript `Date` (ECMA-262, section 21.4.1.1).
+pub const UNIX_MS_MAX: f64 = 8.64e15;

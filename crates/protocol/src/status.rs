@@ -1,0 +1,28 @@
+use crate::MediaTime;
+use serde::Serialize;
+
+/// Whether a room plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub enum PlaybackState {
+    /// Playback advances.
+    #[serde(rename = "PLAYING")]
+    Playing,
+    /// Playback stands.
+    #[serde(rename = "PAUSED")]
+    Paused,
+}
+
+/// Where a room is in the head of its playlist.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// The place at the message's `dispatchedAt`, on the sender's clock.
+    pub current_time: MediaTime,
+    /// Whether it plays.
+    pub state: PlaybackState,
+}
+
+impl Status {
+    /// The start of an item that nobody has started.
+    pub const IDLE: Self = Self { current_time: MediaTime::ZERO, state: PlaybackState::Paused };
+}
