@@ -1,1 +1,22 @@
-//! crates/streaming
+//! Torrent to bytes to an `http://127.0.0.1` address that a player can open.
+//!
+//! [`Engine`] owns one librqbit session and one HTTP server on the loopback interface. [`Engine::add`] turns a magnet link, a
+//! `.torrent` or a file of the user's into a torrent of the session, [`Engine::open`] turns one of its files into an address, and a
+//! `<video>` element does the rest: a range request pulls bytes, a dropped request frees them.
+//!
+//! What this crate deliberately does not do: it knows no rooms, playlists, members or windows, it speaks no IPC, it has no
+//! WebRTC peers, and it transcodes nothing. The HTTP server answers GET and HEAD for media bytes and has no control surface.
+
+mod config;
+mod engine;
+mod error;
+mod info_hash;
+mod torrent;
+
+pub use config::{EngineConfig, NetworkConfig};
+pub use engine::Engine;
+pub use error::{AddError, OpenError, RemoveError, StartError};
+pub use info_hash::InfoHash;
+/// The token that cancels an [`Engine::add`].
+pub use tokio_util::sync::CancellationToken;
+pub use torrent::{FileInfo, FileKind, OpenMedia, Progress, Source, State, Stats, TorrentInfo};

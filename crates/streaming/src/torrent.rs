@@ -1,0 +1,135 @@
+use std::path::PathBuf;
+
+use bytes::Bytes;
+
+use crate::InfoHash;
+
+/// What to add.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// The bytes of a `.torrent` file.
+    Metainfo(Bytes),
+    /// A magnet link, an info hash (40 hex digits or 32 base32 characters), or the http(s) address of a `.torrent`.
+    Link(String),
+    /// A `.torrent` file, or a media file or folder to share where it lies.
+    Path(PathBuf),
+}
+
+/// How far an [`Engine::add`](crate::Engine::add) has come. A cue for a progress bar: steps may be skipped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Progress {
+    /// Fetching a `.torrent` over HTTP.
+    Fetching,
+    /// Looking for peers that give the metadata of a magnet link.
+    FindingMetadata,
+    /// Hashing a file of the user's.
+    Hashing {
+        /// Bytes hashed.
+        done: u64,
+        /// Bytes to hash in all.
+        total: u64,
+    },
+    /// Handing over to the torrent engine.
+    Adding,
+}
+
+/// A torrent's contents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TorrentInfo {
+    /// Its identity.
+    pub info_hash: InfoHash,
+    /// Its suggested name.
+    pub name: String,
+    /// Its files, in the order of the torrent: an index into this is a file index everywhere.
+    pub files: Vec<FileInfo>,
+    /// All its trackers, also those that librqbit cannot use (`ws`, `wss`).
+    pub trackers: Vec<String>,
+    /// Whether peers may come from its trackers only (BEP 27).
+    pub private: bool,
+}
+
+/// A file of a torrent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileInfo {
+    /// Path within the torrent, parts separated by `/`.
+    pub path: String,
+    /// Bytes.
+    pub length: u64,
+    /// What it is, by its extension.
+    pub kind: FileKind,
+}
+
+/// What a file is, by its extension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FileKind {
+    /// Moving pictures.
+    Video,
+    /// Sound only.
+    Audio,
+    /// Subtitles beside a video.
+    Subtitle,
+    /// Anything else, padding (BEP 47) included.
+    Other,
+}
+
+/// A file that a player can open.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OpenMedia {
+    /// Its address. Holds the access token: never log it, never send it to a room.
+    pub url: String,
+    /// Bytes.
+    pub length: u64,
+    /// The MIME type it is served with.
+    pub mime: &'static str,
+    /// File name without folders.
+    pub name: String,
+}
+
+impl std::fmt::Debug for OpenMedia {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OpenMedia").field("length", &self.length).field("mime", &self.mime).finish_non_exhaustive()
+    }
+}
+
+/// What a torrent is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// Checking what is on the disk.
+    Checking,
+    /// Getting the files that were opened.
+    Downloading,
+    /// Has all that was opened, and gives it to others.
+    Seeding,
+    /// Added but never opened, or paused.
+    Paused,
+    /// Stopped by an error, told in a sentence.
+    Failed(String),
+}
+
+/// A torrent's numbers at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stats {
+    /// What it is doing.
+    pub state: State,
+    /// Bytes on the disk, of the whole torrent.
+    pub have_bytes: u64,
+    /// Bytes of the whole torrent.
+    pub total_bytes: u64,
+    /// Bytes per second coming in.
+    pub download_bps: u64,
+    /// Bytes per second going out.
+    pub upload_bps: u64,
+    /// Peers connected.
+    pub peers_live: u32,
+    /// Peers ever heard of, the connected ones included.
+    pub peers_known: u32,
+}
+
+impl TorrentInfo {
+    /// Indices of the files worth playing, in playing order.
+    #[must_use]
+    pub fn playable(&self) -> Vec<usize> {
+        Vec::new()
+    }
+}
