@@ -1,6 +1,7 @@
 //! From JSON to messages: every type, range and length is checked here and nowhere else.
 
-use crate::limits::{MEMBERS_MAX, MESSAGE_BYTES_MAX, TORRENT_ID_BYTES_MAX};
+use crate::limits::PLAYLIST_ITEMS_MAX;
+use crate::limits::{ERROR_CHARS_MAX, EXTRA_BYTES_MAX, EXTRA_DEPTH_MAX, MEMBERS_MAX, MESSAGE_BYTES_MAX};
 use crate::{
     ActionId, ClientHello, ClientMessage, Control, DecodeError, Edit, EditOp, Epoch, ErrorCode, Extra, Filename,
     IllegalId, ItemId, Join, MediaTime, MemberId, Name, Order, PlaybackState, PlayerState, Playlist, PlaylistItem,
@@ -76,57 +77,54 @@ pub(crate) fn relay_message(value: &Value) -> Result<Option<RelayMessage>, Decod
         }
         "ERROR" => RelayMessage::Error {
             code: ErrorCode::from_wire(fields.text("code")?),
-            message: fields.text("message")?.to_owned(),
+            message: fields.text("message")?.chars().take(ERROR_CHARS_MAX).collect(),
             action_id: fields.optional("actionId", |f, key| f.number(key, ActionId::new))?,
         },
         _ => return Ok(None),
     }))
 }
 
-/// What the sender may not choose, or what this version reads itself: never passed on from a sender's message.
-const NOT_EXTRA: [&str; 11] = [
-    "command",
-    "currentTime",
-    "dispatchedAt",
-    "actionId",
-    "userId",
-    "order",
-    "relayTime",
-    "buffer",
-    "playerState",
-    "duration",
-    "epoch",
-];
+/// What only the relay may say: never passed on from a member's message.
+const RELAY_FIELDS: [&str; 4] = ["userId", "order", "relayTime", "epoch"];
+/// What this version reads of a PLAY or PAUSE itself.
+const CONTROL_FIELDS: [&str; 4] = ["command", "currentTime", "dispatchedAt", "actionId"];
+/// What this version reads of a SYNC itself.
+const REPORT_FIELDS: [&str; 6] = ["command", "currentTime", "buffer", "dispatchedAt", "playerState", "duration"];
 
 fn control(fields: &Fields<'_>) -> Result<Control, DecodeError> {
     Ok(Control {
         current_time: fields.media_time("currentTime")?,
         dispatched_at: fields.unix_ms("dispatchedAt")?,
         action_id: fields.optional("actionId", |f, key| f.number(key, ActionId::new))?,
-        extra: fields.without(&NOT_EXTRA),
+        extra: fields.passed_on(&CONTROL_FIELDS)?,
     })
 }
 
 fn report(fields: &Fields<'_>) -> Result<SyncReport, DecodeError> {
-    let player_state = fields.optional("playerState", |f, key| {
-        Ok(match f.text(key)? {
-            "IDLE" => Some(PlayerState::Idle),
-            "LOADING" => Some(PlayerState::Loading),
-            "PAUSED" => Some(PlayerState::Paused),
-            "PLAYING" => Some(PlayerState::Playing),
-            "STALLED" => Some(PlayerState::Stalled),
-            "FAILED" => Some(PlayerState::Failed),
-            "FOLLOWING" => Some(PlayerState::Following),
-            _ => None,
-        })
-    })?;
+    let mut extra = fields.passed_on(&REPORT_FIELDS)?;
+    let player_state = match fields.optional("playerState", Fields::text)? {
+        None => None,
+        Some("IDLE") => Some(PlayerState::Idle),
+        Some("LOADING") => Some(PlayerState::Loading),
+        Some("PAUSED") => Some(PlayerState::Paused),
+        Some("PLAYING") => Some(PlayerState::Playing),
+        Some("STALLED") => Some(PlayerState::Stalled),
+        Some("FAILED") => Some(PlayerState::Failed),
+        Some("FOLLOWING") => Some(PlayerState::Following),
+        // A state of a later version: not for us, but for whoever it is passed on to.
+        Some(later) => {
+            extra.insert("playerState".to_owned(), later.into());
+            fields.check_passed_on(&extra)?;
+            None
+        }
+    };
     Ok(SyncReport {
         current_time: fields.media_time("currentTime")?,
         buffer: fields.media_time("buffer")?,
         dispatched_at: fields.unix_ms("dispatchedAt")?,
-        player_state: player_state.flatten(),
+        player_state,
         duration: fields.optional("duration", Fields::media_time)?,
-        extra: fields.without(&NOT_EXTRA),
+        extra,
     })
 }
 
@@ -170,23 +168,26 @@ fn users(fields: &Fields<'_>) -> Result<Vec<User>, DecodeError> {
 
 fn playlist(fields: &Fields<'_>, key: &str) -> Result<Playlist, DecodeError> {
     let list = fields.list(key)?;
+    if list.len() > PLAYLIST_ITEMS_MAX {
+        let message = format!("{key} has more than {PLAYLIST_ITEMS_MAX} entries");
+        return Err(DecodeError::new(ErrorCode::TooLong, message));
+    }
     let items = list.iter().enumerate().map(|(index, value)| playlist_item(value, format!("{key}[{index}].")));
     Playlist::new(items.collect::<Result<_, _>>()?)
 }
 
 fn playlist_item(value: &Value, path: String) -> Result<PlaylistItem, DecodeError> {
     let fields = Fields::of_object(value, path)?;
-    let torrent_id = fields.text("torrentId")?;
-    if torrent_id.len() > TORRENT_ID_BYTES_MAX {
-        return Err(fields.error(ErrorCode::TooLong, "torrentId", "is too long"));
-    }
+    let below = |e: DecodeError| e.below(&fields.path);
+    let extra = fields.without(&["filename", "torrentId", "itemId", "title", "length"]);
+    fields.check_depth(&extra)?;
     Ok(PlaylistItem {
-        filename: Filename::new(fields.text("filename")?)?,
-        torrent_id: TorrentId::new(torrent_id)?,
+        filename: Filename::new(fields.text("filename")?).map_err(below)?,
+        torrent_id: TorrentId::new(fields.text("torrentId")?).map_err(below)?,
         item_id: fields.optional("itemId", |f, key| f.number(key, ItemId::new))?,
         title: fields.optional("title", |f, key| f.text(key).map(Title::new))?.flatten(),
         length: fields.optional("length", Fields::integer)?,
-        extra: fields.without(&["filename", "torrentId", "itemId", "title", "length"]),
+        extra,
     })
 }
 
@@ -205,11 +206,9 @@ impl<'a> Fields<'a> {
             return Err(DecodeError::new(ErrorCode::BadMessage, "a message has a command, a string"));
         }
         // Transports cap messages, too; this holds where one does not.
-        if to_json_len(value) > MESSAGE_BYTES_MAX {
-            return Err(DecodeError::new(
-                ErrorCode::TooLong,
-                format!("a message has at most {MESSAGE_BYTES_MAX} bytes"),
-            ));
+        if json_bytes(value) > MESSAGE_BYTES_MAX {
+            let message = format!("a message has at most {MESSAGE_BYTES_MAX} bytes");
+            return Err(DecodeError::new(ErrorCode::TooLong, message));
         }
         Ok(Self { map, path: String::new() })
     }
@@ -294,13 +293,43 @@ impl<'a> Fields<'a> {
         })
     }
 
+    /// The fields that are neither known nor the relay's to say.
+    fn passed_on(&self, known: &[&str]) -> Result<Extra, DecodeError> {
+        let mut extra = self.without(known);
+        extra.retain(|key, _| !RELAY_FIELDS.contains(&key.as_str()));
+        self.check_passed_on(&extra)?;
+        Ok(extra)
+    }
+
+    fn check_passed_on(&self, extra: &Extra) -> Result<(), DecodeError> {
+        if json_bytes(extra) > EXTRA_BYTES_MAX {
+            let message = format!("the unknown fields have more than {EXTRA_BYTES_MAX} bytes");
+            return Err(DecodeError::new(ErrorCode::TooLong, message));
+        }
+        self.check_depth(extra)
+    }
+
+    fn check_depth(&self, extra: &Extra) -> Result<(), DecodeError> {
+        match extra.iter().find(|(_, value)| is_deeper_than(value, EXTRA_DEPTH_MAX)) {
+            // The key is the sender's text: not repeated, for it may be long.
+            Some(_) => {
+                let path = self.path.trim_end_matches('.');
+                let place = if path.is_empty() { "" } else { " in " };
+                let message = format!("an unknown field{place}{path} nests deeper than {EXTRA_DEPTH_MAX} levels");
+                Err(DecodeError::new(ErrorCode::TooLong, message))
+            }
+            None => Ok(()),
+        }
+    }
+
     fn without(&self, known: &[&str]) -> Extra {
         let unknown = self.map.iter().filter(|(key, _)| !known.contains(&key.as_str()));
         unknown.map(|(key, value)| (key.clone(), value.clone())).collect()
     }
 }
 
-fn to_json_len(value: &Value) -> usize {
+/// Bytes of something as JSON, without writing it anywhere.
+pub(crate) fn json_bytes<T: Serialize>(value: &T) -> usize {
     struct Count(usize);
     impl std::io::Write for Count {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -315,5 +344,13 @@ fn to_json_len(value: &Value) -> usize {
     match serde_json::to_writer(&mut count, value) {
         Ok(()) => count.0,
         Err(_) => usize::MAX,
+    }
+}
+
+fn is_deeper_than(value: &Value, levels: usize) -> bool {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+        Value::Array(list) => levels == 0 || list.iter().any(|inner| is_deeper_than(inner, levels - 1)),
+        Value::Object(map) => levels == 0 || map.values().any(|inner| is_deeper_than(inner, levels - 1)),
     }
 }

@@ -78,6 +78,11 @@ impl DecodeError {
         Self { code, message: message.into() }
     }
 
+    /// The same, where the field at fault lies below `path`, as in `playlist[3].`.
+    pub(crate) fn below(self, path: &str) -> Self {
+        Self { code: self.code, message: format!("{path}{}", self.message) }
+    }
+
     /// The code that an ERROR message carries for this.
     #[must_use]
     pub fn code(&self) -> ErrorCode {

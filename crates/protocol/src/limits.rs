@@ -11,7 +11,7 @@ pub const ROOM_ID_BYTES_MAX: usize = 128;
 pub const MEMBERS_MAX: usize = 50;
 /// Items of a playlist.
 pub const PLAYLIST_ITEMS_MAX: usize = 200;
-/// Bytes of a playlist as JSON.
+/// Bytes of a playlist as JSON, without the `itemId`s: the relay adds those to what a member was allowed to send.
 pub const PLAYLIST_BYTES_MAX: usize = 96 * 1024;
 /// Bytes of a file's path inside a torrent.
 pub const FILENAME_BYTES_MAX: usize = 1024;
@@ -19,6 +19,14 @@ pub const FILENAME_BYTES_MAX: usize = 1024;
 pub const TITLE_CHARS_MAX: usize = 256;
 /// Bytes of a torrent id; magnet links with a long list of trackers reach 3 KiB.
 pub const TORRENT_ID_BYTES_MAX: usize = 8 * 1024;
+/// Bytes, as JSON, of the unknown fields of a PLAY, PAUSE or SYNC: they are passed on to the whole room, and beside what
+/// the relay adds the message must stay below [`MESSAGE_BYTES_MAX`].
+pub const EXTRA_BYTES_MAX: usize = 4 * 1024;
+/// Levels of arrays and objects within unknown fields. Parsers stop at some depth of their own (`serde_json` at 128);
+/// what one of them took must not stop the next one.
+pub const EXTRA_DEPTH_MAX: usize = 32;
+/// Characters of an ERROR's message; longer ones are cut, for it is only shown.
+pub const ERROR_CHARS_MAX: usize = 500;
 /// Bytes of an epoch and of a resume key.
 pub const KEY_BYTES_MAX: usize = 64;
 /// Largest media time in seconds (about 115 days): nothing that is watched is longer.

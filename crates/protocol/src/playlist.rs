@@ -1,5 +1,5 @@
 use crate::limits::{FILENAME_BYTES_MAX, INTEGER_MAX, PLAYLIST_BYTES_MAX, PLAYLIST_ITEMS_MAX, TITLE_CHARS_MAX};
-use crate::{DecodeError, ErrorCode, Extra, ItemId, TorrentId};
+use crate::{DecodeError, ErrorCode, Extra, ItemId, TorrentId, decode};
 use serde::Serialize;
 use std::ops::Deref;
 
@@ -47,8 +47,11 @@ impl Title {
     /// The text without control characters, cut to the cap; nothing where nothing is left.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
-        let kept: String = text.trim().chars().filter(|c| !c.is_control()).take(TITLE_CHARS_MAX).collect();
-        (!kept.trim().is_empty()).then(|| Self(kept.into()))
+        let visible: String = text.chars().filter(|c| !c.is_control()).collect();
+        let cut: String = visible.trim().chars().take(TITLE_CHARS_MAX).collect();
+        // Once more, so that a title reads back as itself where the cut fell behind a blank.
+        let kept = cut.trim_end();
+        (!kept.is_empty()).then(|| Self(kept.into()))
     }
 
     /// The title.
@@ -107,6 +110,11 @@ impl PlaylistItem {
         same_torrent && self.filename == other.filename
     }
 
+    /// Bytes of the entry as JSON as a member sends it: without an `itemId`.
+    fn sent_bytes(&self) -> usize {
+        decode::json_bytes(&Self { item_id: None, ..self.clone() })
+    }
+
     /// Caps a length in bytes to what JSON holds exactly.
     #[must_use]
     pub fn with_length(mut self, bytes: u64) -> Self {
@@ -131,13 +139,13 @@ impl Playlist {
             let message = format!("playlist has more than {PLAYLIST_ITEMS_MAX} items");
             return Err(DecodeError::new(ErrorCode::TooLong, message));
         }
-        let list = Self(items);
-        let bytes = serde_json::to_string(&list).map_or(usize::MAX, |json| json.len());
-        if bytes > PLAYLIST_BYTES_MAX {
+        // Brackets and commas, beside the entries.
+        let frame = items.len() + 1;
+        if items.iter().map(PlaylistItem::sent_bytes).sum::<usize>() + frame > PLAYLIST_BYTES_MAX {
             let message = format!("playlist is larger than {PLAYLIST_BYTES_MAX} bytes");
             return Err(DecodeError::new(ErrorCode::TooLong, message));
         }
-        Ok(list)
+        Ok(Self(items))
     }
 
     /// The entry that plays.

@@ -3,7 +3,7 @@ use serde::{Serialize, Serializer};
 
 /// A number that is not a time: negative, not finite or beyond the range of its type.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-#[error("{value} is not a time from 0 to {max}")]
+#[error("is {value:?}, not a number from 0 to {max:?}")]
 pub struct IllegalTime {
     value: f64,
     max: f64,

@@ -69,7 +69,8 @@ pub enum TorrentIdKind {
 }
 
 /// A WebTorrent torrent id: a magnet link, an info hash, or the http(s) address of a .torrent file, at most
-/// [`TORRENT_ID_BYTES_MAX`] bytes. An address on a loopback interface is none: it means nothing to others.
+/// [`TORRENT_ID_BYTES_MAX`] bytes. An address on a loopback interface is none, nor is a magnet link that names one: it
+/// means nothing to others, or something else.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct TorrentId(Box<str>);
@@ -128,6 +129,7 @@ fn kind_of(text: &str) -> Result<TorrentIdKind, DecodeError> {
     }
     if let Some(query) = strip_prefix_ignoring_case(text, "magnet:?") {
         return match magnet_info_hash(query) {
+            Some(_) if magnet_names_loopback(query) => Err(loopback("is a magnet link that names")),
             Some(hash) => Ok(TorrentIdKind::Magnet(hash)),
             None => bad("is a magnet link without a v1 info hash (xt=urn:btih:...)"),
         };
@@ -141,10 +143,34 @@ fn kind_of(text: &str) -> Result<TorrentIdKind, DecodeError> {
         return bad("is an address without a host");
     }
     if is_loopback_host(host) {
-        let message = "torrentId is an address on the sender's own computer";
-        return Err(DecodeError::new(ErrorCode::LoopbackAddress, message));
+        return Err(loopback("is"));
+    }
+    // URL parsers map many characters to ASCII ones (UTS 46): full-width digits make a loopback address, too.
+    if !percent_decode_str(host).all(|byte| byte.is_ascii()) {
+        return bad("has a host beyond ASCII; write it in its xn-- form");
     }
     Ok(TorrentIdKind::Web)
+}
+
+fn loopback(is: &str) -> DecodeError {
+    let message = format!("torrentId {is} an address on the sender's own computer");
+    DecodeError::new(ErrorCode::LoopbackAddress, message)
+}
+
+/// Whether a tracker (`tr`), a web seed (`ws`), a source (`xs`, `as`) or a peer (`x.pe`) of a magnet link lies on a
+/// loopback address: every member's torrent client would call on its own computer there.
+fn magnet_names_loopback(query: &str) -> bool {
+    query.split('&').filter_map(|pair| pair.split_once('=')).any(|(key, value)| {
+        let value = percent_decode_str(value).decode_utf8_lossy();
+        let is = |name: &str| strip_prefix_ignoring_case(key, name).is_some_and(|n| n.is_empty() || n.starts_with('.'));
+        let rest = match value.split_once("://") {
+            Some((_, rest)) if ["tr", "ws", "xs", "as"].into_iter().any(is) => rest,
+            None if is("x.pe") => &value,
+            Some(_) | None => return false,
+        };
+        let host = host_of(rest);
+        !host.is_empty() && is_loopback_host(host)
+    })
 }
 
 fn magnet_info_hash(query: &str) -> Option<InfoHash> {
@@ -177,7 +203,8 @@ fn host_of(rest: &str) -> &str {
 #[must_use]
 pub fn is_loopback_host(host: &str) -> bool {
     let decoded = percent_decode_str(host).decode_utf8_lossy();
-    let host = decoded.trim_end_matches('.').to_ascii_lowercase();
+    // A zone id (RFC 6874) does not change whose address it is.
+    let host = decoded.split('%').next().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
     if host == "localhost" || host.ends_with(".localhost") {
         return true;
     }
@@ -258,16 +285,38 @@ mod tests {
             "::1",
             "::",
             "::ffff:127.0.0.1",
+            "::1%25lo",
         ] {
             assert!(is_loopback_host(host), "{host}");
         }
         for host in ["example.org", "127.example.org", "192.168.0.1", "10.0.0.127", "fd00::1", "1270.0.0.1.2"] {
             assert!(!is_loopback_host(host), "{host}");
         }
+        let code = |text: &str| TorrentId::new(text).map_err(|e| e.code()).err();
         for address in ["http://user@localhost:80/x", "http://[::1]:3000/", "HTTPS://127.0.0.1#x", "http://2130706433/"]
         {
-            let code = TorrentId::new(address).map_err(|e| e.code()).err();
-            assert_eq!(code, Some(ErrorCode::LoopbackAddress), "{address}");
+            assert_eq!(code(address), Some(ErrorCode::LoopbackAddress), "{address}");
+        }
+        // What URL parsers would map to 127.0.0.1 or localhost, or skip slashes for.
+        for address in ["http://１２７.0.0.1/", "http://127。0。0。1/", "http://local\u{ad}host/", "http:///127.0.0.1/"]
+        {
+            assert_eq!(code(address), Some(ErrorCode::BadTorrentId), "{address}");
+        }
+        for parameter in [
+            "tr=http://127.0.0.1:6969/announce",
+            "tr.1=udp%3A%2F%2Flocalhost%3A6969",
+            "ws=http://[::1]/film",
+            "xs=http://localhost/a.torrent",
+            "x.pe=127.0.0.1:51413",
+            "x.pe=[::1]:51413",
+        ] {
+            let magnet = format!("magnet:?xt=urn:btih:{HEX}&{parameter}");
+            assert_eq!(code(&magnet), Some(ErrorCode::LoopbackAddress), "{magnet}");
+        }
+        for parameter in
+            ["tr=http://192.168.0.1:6969/announce", "dn=http://localhost/", "x.pe=10.0.0.7:1", "tr=x", "ws="]
+        {
+            assert_eq!(code(&format!("magnet:?xt=urn:btih:{HEX}&{parameter}")), None, "{parameter}");
         }
     }
 }
