@@ -1,194 +1,59 @@
 //! The client: makes one player follow the room, and tells the room what its person does.
 
-use crate::Now;
-use std::time::Duration;
+mod act;
+mod clock;
+mod follow;
+mod members;
+mod pending;
+mod types;
+
+use crate::{MonoTime, Now, anchor::Anchor};
+use clock::RelayClock;
+use follow::Follower;
+use members::Members;
+use pending::Pending;
+use std::{collections::VecDeque, time::Duration};
 use streamshare_protocol::{
-    ClientMessage, ErrorCode, ItemId, MediaTime, MemberId, Name, PlaybackState, PlayerState, Playlist, PlaylistItem,
-    RelayMessage, ResumeKey, RoomId,
+    ActionId, ClientHello, ClientMessage, Control, Epoch, ItemId, Join, MediaTime, MemberId, Order, PlaybackState,
+    PlayerState, Playlist, RelayHello, RelayMessage, Restores, Status, UnixMs,
 };
+pub use types::{Action, ClientConfig, Input, LinkState, MemberView, Notice, Output, PlayerPhase, PlayerReport, View};
 
-/// Who enters which room.
-#[derive(Clone, Debug)]
-pub struct ClientConfig {
-    /// The person's name.
-    pub name: Name,
-    /// The room.
-    pub room: RoomId,
-    /// A secret of this client, random, the same across reconnections.
-    pub resume_key: ResumeKey,
-}
-
-/// Something the person does.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Action {
-    /// Starts playback.
-    Play,
-    /// Pauses it.
-    Pause,
-    /// Goes to a place, playing or paused as before.
-    Seek(MediaTime),
-    /// Puts items at the end of the playlist. Where it was empty, playback starts as soon as this player can.
-    Append(Vec<PlaylistItem>),
-    /// Takes an item out.
-    Remove(ItemId),
-    /// Puts an item at an index; 0 plays it now.
-    Move {
-        /// Which one.
-        item: ItemId,
-        /// Its new index, from 0.
-        to: usize,
-    },
-    /// Goes on to the next item.
-    Next,
-}
-
-/// How far the player is with the item it was told to load.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PlayerPhase {
-    /// Nothing was loaded, or it was unloaded.
-    Empty,
-    /// It is being loaded; there is no picture yet.
-    Loading,
-    /// It can be played.
-    Ready,
-    /// It cannot be played here.
-    Failed,
-    /// This player shows no video: the client follows the room without commanding it.
-    Following,
-}
-
-/// What the player says of itself, several times a second and at every event.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PlayerReport {
-    /// The item this is about; reports about another one than the head are ignored.
-    pub item: Option<ItemId>,
-    /// How far it is.
-    pub phase: PlayerPhase,
-    /// Where it is.
-    pub position: MediaTime,
-    /// Media ready ahead of the position without a gap.
-    pub buffer: MediaTime,
-    /// The item's length, once known.
-    pub duration: Option<MediaTime>,
-    /// Whether it stands because it was told to.
-    pub paused: bool,
-    /// Whether a seek is under way.
-    pub seeking: bool,
-    /// Whether it came to the item's end.
-    pub ended: bool,
-    /// Whether it refuses to start without a gesture of the person (autoplay policy).
-    pub blocked: bool,
-}
-
-/// Something that reaches the client.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Input {
-    /// The connection to the relay stands.
-    LinkUp,
-    /// The connection is gone.
-    LinkDown,
-    /// The relay sent something.
-    Remote(RelayMessage),
-    /// The person did something.
-    Local(Action),
-    /// The player reports.
-    Player(PlayerReport),
-    /// Time passed; at least every [`Client::TICK`].
-    Tick,
-}
-
-/// Something the client wants done.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Output {
-    /// Send this to the relay.
-    Send(ClientMessage),
-    /// Load this item; where there is none, unload. Its `item_id` goes into the reports.
-    Load(Option<PlaylistItem>),
-    /// Go to this place.
-    Seek(MediaTime),
-    /// Play.
-    Play,
-    /// Pause.
-    Pause,
-    /// Tell the person.
-    Notice(Notice),
-}
-
-/// Something the person should hear of.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum Notice {
-    /// Someone else came.
-    Entered(Name),
-    /// Someone else left.
-    Left(Name),
-    /// Someone else started playback.
-    Played(Name),
-    /// Someone else paused.
-    Paused(Name),
-    /// Someone else sought.
-    Sought(Name, MediaTime),
-    /// The relay refused something that this client sent.
-    Refused {
-        /// For programs.
-        code: ErrorCode,
-        /// For people.
-        message: String,
-    },
-    /// The room had been lost by the relay and was brought back by this client.
-    Restored,
-}
-
-/// How the connection is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LinkState {
-    /// It never stood yet.
-    Connecting,
-    /// In the room.
-    Joined,
-    /// It stood and is gone; it is being tried anew.
-    Lost,
-}
-
-/// A member as the window shows it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct MemberView {
-    /// Its id.
-    pub id: MemberId,
-    /// Its name.
-    pub name: Name,
-    /// Whether it is this client.
-    pub is_me: bool,
-    /// What its player does, if it said so lately.
-    pub player: Option<PlayerState>,
-    /// Where its player is now, if it said so lately.
-    pub position: Option<MediaTime>,
-    /// Media ready ahead of that, if it said so lately.
-    pub buffer: Option<MediaTime>,
-}
-
-/// What there is to see.
-#[derive(Clone, Debug, PartialEq)]
-pub struct View {
-    /// How the connection is doing.
-    pub link: LinkState,
-    /// Who is in, this client first.
-    pub members: Vec<MemberView>,
-    /// What plays and what comes.
-    pub playlist: Playlist,
-    /// Whether the room plays.
-    pub state: PlaybackState,
-    /// Where the room is now.
-    pub position: MediaTime,
-    /// The head's length, from this player or from someone else's.
-    pub duration: Option<MediaTime>,
-    /// Whether the person must press a button before this player may start.
-    pub needs_gesture: bool,
-}
+/// When a Join that nobody answered is sent again.
+const JOIN_AGAIN: Duration = Duration::from_secs(3);
+/// How long a client that brought a room back waits for the relay's word on it.
+const RESTORE_WAIT: Duration = Duration::from_secs(3);
+/// Below this many seconds a PLAY or PAUSE of someone else is not told as a jump: it is the way to the relay.
+const JUMP_TOLD_S: f64 = 1.5;
 
 /// One person's end of a room.
 #[derive(Debug)]
-pub struct Client {}
+pub struct Client {
+    config: ClientConfig,
+    link_up: bool,
+    link: LinkState,
+    join_sent: MonoTime,
+    me: Option<MemberId>,
+    epoch: Option<Epoch>,
+    order: Option<Order>,
+    playlist: Playlist,
+    /// The room's course as far as the relay told it.
+    confirmed: Anchor,
+    pending: Pending,
+    next_action: ActionId,
+    clock: RelayClock,
+    members: Members,
+    follower: Follower,
+    /// Playback starts by itself when the next head can be played.
+    start_next: bool,
+    /// Playback starts by itself when this item can be played.
+    autostart: Option<ItemId>,
+    /// The item whose end was told.
+    end_told: Option<ItemId>,
+    restoring: Option<MonoTime>,
+    reported: Option<(MonoTime, PlayerState)>,
+    outputs: VecDeque<Output>,
+}
 
 impl Client {
     /// How often [`Input::Tick`] is due.
@@ -197,32 +62,279 @@ impl Client {
     /// A client that has not connected yet.
     #[must_use]
     pub fn new(config: ClientConfig) -> Self {
-        let _ = config;
-        Self {}
+        Self {
+            config,
+            link_up: false,
+            link: LinkState::Connecting,
+            join_sent: MonoTime::default(),
+            me: None,
+            epoch: None,
+            order: None,
+            playlist: Playlist::default(),
+            confirmed: Anchor::idle(0.0),
+            pending: Pending::default(),
+            next_action: ActionId::FIRST,
+            clock: RelayClock::default(),
+            members: Members::default(),
+            follower: Follower::new(),
+            start_next: false,
+            autostart: None,
+            end_told: None,
+            restoring: None,
+            reported: None,
+            outputs: VecDeque::new(),
+        }
     }
 
     /// Takes an input. Drain [`Client::poll_output`] afterwards.
     pub fn handle(&mut self, input: Input, now: Now) {
-        let _ = (input, now);
+        match input {
+            Input::LinkUp => self.handle_link_up(now),
+            Input::LinkDown => self.handle_link_down(),
+            Input::Remote(message) => self.handle_remote(message, now),
+            Input::Local(action) => self.handle_local(action, now),
+            Input::Player(report) => self.handle_player(report, now),
+            Input::Tick => self.handle_tick(now),
+        }
+        self.follow(now);
+        self.report(now);
     }
 
     /// What is to be done next.
     pub fn poll_output(&mut self) -> Option<Output> {
-        None
+        self.outputs.pop_front()
     }
 
     /// What there is to see at a moment.
     #[must_use]
     pub fn view(&self, now: Now) -> View {
-        let _ = now;
+        let duration = self.duration();
+        let mut members = self.members.views(self.me, now.mono);
+        if let Some(me) = members.iter_mut().find(|member| member.is_me) {
+            me.player = Some(self.follower.player_state());
+            me.position = Some(self.own_position(now));
+            me.buffer = self.follower.report().map(|report| report.buffer);
+        }
+        let position = self.anchor().position(self.clock.relay_ms(now.mono));
         View {
-            link: LinkState::Connecting,
-            members: Vec::new(),
-            playlist: Playlist::default(),
-            state: PlaybackState::Paused,
-            position: MediaTime::ZERO,
-            duration: None,
-            needs_gesture: false,
+            link: self.link,
+            members,
+            playlist: self.playlist.clone(),
+            state: self.anchor().state,
+            position: duration.map_or(position, |end| if position > end { end } else { position }),
+            duration,
+            needs_gesture: self.anchor().state == PlaybackState::Playing
+                && self.follower.report().is_some_and(|r| r.blocked && r.phase == PlayerPhase::Ready),
         }
     }
+
+    fn anchor(&self) -> &Anchor {
+        self.pending.anchor().unwrap_or(&self.confirmed)
+    }
+
+    fn duration(&self) -> Option<MediaTime> {
+        self.follower.report().and_then(|report| report.duration).or_else(|| self.members.duration())
+    }
+
+    /// Where this player is; where it shows nothing, where the room is.
+    fn own_position(&self, now: Now) -> MediaTime {
+        let ready = self.follower.report().is_some_and(|report| report.phase == PlayerPhase::Ready);
+        let own = if ready { self.follower.position(now.mono) } else { None };
+        own.unwrap_or_else(|| self.anchor().position(self.clock.relay_ms(now.mono)))
+    }
+
+    fn head_id(&self) -> Option<ItemId> {
+        self.playlist.head().and_then(|head| head.item_id)
+    }
+
+    fn handle_link_up(&mut self, now: Now) {
+        self.link_up = true;
+        if self.link == LinkState::Joined {
+            self.link = LinkState::Lost;
+        }
+        self.clock.handle_link_up(now.mono);
+        self.join(now);
+    }
+
+    fn handle_link_down(&mut self) {
+        self.link_up = false;
+        self.clock.handle_link_down();
+        if self.link == LinkState::Joined {
+            self.link = LinkState::Lost;
+        }
+    }
+
+    fn join(&mut self, now: Now) {
+        self.join_sent = now.mono;
+        let ClientConfig { name, room, resume_key } = self.config.clone();
+        self.send(ClientMessage::Join(Join { name, room_id: room, resume_key: Some(resume_key) }));
+    }
+
+    fn handle_tick(&mut self, now: Now) {
+        if self.link_up && self.link != LinkState::Joined && now.mono.since(self.join_sent) >= JOIN_AGAIN {
+            self.join(now);
+        }
+        if self.restoring.is_some_and(|since| now.mono.since(since) >= RESTORE_WAIT) {
+            self.restoring = None;
+        }
+        if self.link == LinkState::Joined && self.clock.poll_ping(self.next_action, now.mono) {
+            let id = self.action_id();
+            self.send(ClientMessage::Ping { id });
+        }
+    }
+
+    fn handle_remote(&mut self, message: RelayMessage, now: Now) {
+        match message {
+            RelayMessage::Hello(hello) => self.handle_hello(hello, now),
+            RelayMessage::Play { user_id, control, order, relay_time } => {
+                self.handle_control(user_id, PlaybackState::Playing, &control, order, relay_time, now);
+            }
+            RelayMessage::Pause { user_id, control, order, relay_time } => {
+                self.handle_control(user_id, PlaybackState::Paused, &control, order, relay_time, now);
+            }
+            RelayMessage::Sync { user_id, report } => self.members.handle_report(user_id, report, now.mono),
+            RelayMessage::Taken { action_id, order, relay_time } => {
+                let settled = self.pending.settle(action_id);
+                self.order = self.order.max(Some(order));
+                if let Some(anchor) = settled {
+                    self.confirmed = Anchor { at_ms: relay_time.ms(), ..anchor };
+                }
+            }
+            RelayMessage::Pong { id, relay_time } => self.clock.handle_pong(id, relay_time, now.mono),
+            RelayMessage::Error { code, message, action_id } => {
+                let reverts = action_id.is_some_and(|id| self.pending.settle(id).is_some());
+                if reverts {
+                    self.follower.handle_change();
+                }
+                self.notice(Notice::Refused { code, message });
+            }
+        }
+    }
+
+    fn handle_hello(&mut self, hello: RelayHello, now: Now) {
+        let returned = self.link != LinkState::Joined;
+        let first = self.me.is_none();
+        self.link = LinkState::Joined;
+        self.me = hello.user_id.or(self.me);
+        let (entered, left) = self.members.handle_users(&hello.users);
+        if !first && !returned {
+            entered.into_iter().for_each(|name| self.notice(Notice::Entered(name)));
+            left.into_iter().for_each(|name| self.notice(Notice::Left(name)));
+        }
+        if self.epoch.is_some() && hello.epoch != self.epoch {
+            if !self.playlist.is_empty() && self.restore(&hello, now) {
+                return;
+            }
+            self.order = None;
+        }
+        let begins_anew = hello.playlist.is_empty() && hello.order == Some(Order::FIRST);
+        if self.restoring.is_some() && begins_anew {
+            return;
+        }
+        if self.restoring.take().is_some() && !hello.playlist.is_empty() {
+            self.notice(Notice::Restored);
+        }
+        self.adopt(hello, now);
+        if returned {
+            self.send_again(now);
+        }
+    }
+
+    /// The relay knows nothing of the room that this client was in: tell it, and keep on playing meanwhile.
+    fn restore(&mut self, hello: &RelayHello, now: Now) -> bool {
+        let (Some(epoch), Some(order)) = (self.epoch.take(), self.order.take()) else { return false };
+        let status = self.anchor().status(self.clock.relay_ms(now.mono));
+        let restores = Some(Restores { epoch, order });
+        let playlist = self.playlist.clone();
+        self.send(ClientMessage::Hello(ClientHello { status, playlist, dispatched_at: now.unix, restores }));
+        self.clock.forget();
+        self.clock.handle_one_way(hello.dispatched_at, now.mono);
+        let at_ms = self.clock.relay_ms(now.mono);
+        self.confirmed = Anchor { position: status.current_time, at_ms, state: status.state };
+        self.pending.forget_controls();
+        (self.epoch, self.order) = (hello.epoch.clone(), hello.order);
+        self.restoring = Some(now.mono);
+        true
+    }
+
+    fn adopt(&mut self, hello: RelayHello, now: Now) {
+        self.clock.handle_one_way(hello.dispatched_at, now.mono);
+        let (former_head, former_state) = (self.head_id(), self.anchor().state);
+        let another_state = hello.order.is_none() || hello.order != self.order;
+        self.playlist = hello.playlist;
+        (self.epoch, self.order) = (hello.epoch, hello.order);
+        self.confirmed =
+            Anchor { position: hello.status.current_time, at_ms: hello.dispatched_at.ms(), state: hello.status.state };
+        let head = self.head_id();
+        if head != former_head {
+            self.members.forget_reports();
+            self.pending.forget_controls();
+            let went_on = former_head.is_some() && former_state == PlaybackState::Playing;
+            let starts = (self.start_next || went_on) && hello.status == Status::IDLE;
+            self.autostart = head.filter(|_| starts);
+            if head.is_some() {
+                self.start_next = false;
+            }
+        } else if another_state && self.pending.state().is_none() {
+            self.follower.handle_change();
+        }
+        if hello.status != Status::IDLE {
+            self.autostart = None;
+        }
+    }
+
+    fn handle_control(
+        &mut self,
+        user: MemberId,
+        state: PlaybackState,
+        control: &Control,
+        order: Option<Order>,
+        relay_time: Option<UnixMs>,
+        now: Now,
+    ) {
+        if order.is_some() && order <= self.order {
+            return;
+        }
+        self.order = order.or(self.order);
+        let relay_ms = self.clock.relay_ms(now.mono);
+        let former = self.confirmed;
+        self.confirmed =
+            Anchor { position: control.current_time, at_ms: relay_time.map_or(relay_ms, UnixMs::ms), state };
+        self.autostart = None;
+        // What this client did and the relay has not taken yet will come after this in the room's order.
+        if self.pending.state().is_some() {
+            return;
+        }
+        self.follower.handle_change();
+        let Some(name) = self.members.name(user).cloned() else { return };
+        let jump_s = control.current_time.seconds() - former.position(self.confirmed.at_ms).seconds();
+        if former.state != state {
+            self.notice(if state == PlaybackState::Playing { Notice::Played(name) } else { Notice::Paused(name) });
+        } else if jump_s.abs() > JUMP_TOLD_S {
+            self.notice(Notice::Sought(name, control.current_time));
+        }
+    }
+
+    fn follow(&mut self, now: Now) {
+        let relay_ms = self.clock.relay_ms(now.mono);
+        let anchor = *self.anchor();
+        self.follower.follow(self.playlist.head(), &anchor, relay_ms, now.mono, &mut self.outputs);
+    }
+
+    fn action_id(&mut self) -> ActionId {
+        let id = self.next_action;
+        self.next_action = id.next();
+        id
+    }
+
+    fn send(&mut self, message: ClientMessage) {
+        self.outputs.push_back(Output::Send(message));
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        self.outputs.push_back(Output::Notice(notice));
+    }
 }
+
+#[cfg(test)]
+mod tests;

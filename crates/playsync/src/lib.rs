@@ -8,10 +8,13 @@
 //! place in the order in which the relay took it, and the last one wins for everybody (docs/PROTOCOL.md, "Order").
 #![warn(missing_docs)]
 
+mod anchor;
 mod client;
 mod room;
 mod time;
 
-pub use client::{Action, Client, ClientConfig, Input, LinkState, MemberView, Notice, Output, PlayerPhase, PlayerReport, View};
+pub use client::{
+    Action, Client, ClientConfig, Input, LinkState, MemberView, Notice, Output, PlayerPhase, PlayerReport, View,
+};
 pub use room::{Delivery, JoinError, Joined, Room, RoomOutput};
 pub use time::{MonoTime, Now, RelayTime};

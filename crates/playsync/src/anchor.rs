@@ -1,0 +1,35 @@
+use streamshare_protocol::{MediaTime, PlaybackState, Status};
+
+/// A place in an item at a moment of some clock, in milliseconds, and whether it moves from there on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Anchor {
+    pub(crate) position: MediaTime,
+    pub(crate) at_ms: f64,
+    pub(crate) state: PlaybackState,
+}
+
+impl Anchor {
+    /// The start of an item that nobody has started.
+    pub(crate) fn idle(at_ms: f64) -> Self {
+        Self { position: MediaTime::ZERO, at_ms, state: PlaybackState::Paused }
+    }
+
+    /// Where it is at another moment of the same clock; before its own moment it stands.
+    pub(crate) fn position(&self, now_ms: f64) -> MediaTime {
+        match self.state {
+            PlaybackState::Playing => {
+                MediaTime::saturating(self.position.seconds() + (now_ms - self.at_ms).max(0.0) / 1000.0)
+            }
+            PlaybackState::Paused => self.position,
+        }
+    }
+
+    /// The same course, told from another moment.
+    pub(crate) fn moved_to(&self, now_ms: f64) -> Self {
+        Self { position: self.position(now_ms), at_ms: now_ms, state: self.state }
+    }
+
+    pub(crate) fn status(&self, now_ms: f64) -> Status {
+        Status { current_time: self.position(now_ms), state: self.state }
+    }
+}

@@ -1,0 +1,134 @@
+//! What leaves this client: what its person does, what its player brings about, and its reports.
+
+use super::pending::Again;
+use super::types::{Action, Notice, PlayerPhase, PlayerReport};
+use super::{Client, LinkState};
+use crate::{Now, anchor::Anchor};
+use std::time::Duration;
+use streamshare_protocol::{
+    ActionId, ClientMessage, Control, Edit, EditOp, Extra, MediaTime, PlaybackState, SyncReport,
+};
+
+/// How often a member reports its place to the others, and how soon at the earliest after its state changed.
+const REPORT_EVERY: Duration = Duration::from_secs(2);
+const REPORT_CHANGE_EVERY: Duration = Duration::from_millis(300);
+
+impl Client {
+    pub(super) fn handle_local(&mut self, action: Action, now: Now) {
+        match action {
+            Action::Play => {
+                let place = self.own_position(now);
+                let at_end = self.duration().is_some_and(|end| place.seconds() >= end.seconds() - 0.1);
+                self.control(PlaybackState::Playing, if at_end { MediaTime::ZERO } else { place }, now);
+            }
+            Action::Pause => self.control(PlaybackState::Paused, self.own_position(now), now),
+            Action::Seek(place) => {
+                let place = self.duration().map_or(place, |end| if place > end { end } else { place });
+                self.control(self.anchor().state, place, now);
+            }
+            Action::Append(items) => {
+                self.start_next |= self.playlist.is_empty();
+                match EditOp::append(items) {
+                    Ok(op) => self.edit(op, now),
+                    Err(e) => self.notice(Notice::Refused { code: e.code(), message: e.message().to_owned() }),
+                }
+            }
+            Action::Remove(item_id) => self.edit(EditOp::Remove { item_id }, now),
+            Action::Move { item, to } => {
+                self.start_next |= to == 0;
+                self.edit(EditOp::Move { item_id: item, to: to as u64 }, now);
+            }
+            Action::Next => {
+                if let Some(item_id) = self.head_id() {
+                    self.start_next = self.playlist.len() > 1;
+                    self.edit(EditOp::Next { item_id }, now);
+                }
+            }
+        }
+    }
+
+    pub(super) fn handle_player(&mut self, report: PlayerReport, now: Now) {
+        self.follower.handle_report(report, now.mono);
+        let Some(report) = self.follower.report() else { return };
+        let playable = report.phase == PlayerPhase::Ready;
+        let (ended, duration) = (report.ended && !report.seeking, report.duration);
+        if playable && self.autostart.is_some() && self.autostart == self.head_id() && self.link == LinkState::Joined {
+            self.autostart = None;
+            self.control(PlaybackState::Playing, MediaTime::ZERO, now);
+        }
+        if !ended {
+            self.end_told = None;
+        } else if self.anchor().state == PlaybackState::Playing && self.end_told != self.head_id() {
+            self.end_told = self.head_id();
+            match (self.head_id(), duration) {
+                (Some(item_id), _) if self.playlist.len() > 1 => self.edit(EditOp::Next { item_id }, now),
+                (_, Some(end)) => self.control(PlaybackState::Paused, end, now),
+                _ => {}
+            }
+        }
+    }
+
+    pub(super) fn control(&mut self, state: PlaybackState, position: MediaTime, now: Now) {
+        // Before the first HELLO there is no room to act in, nor a clock to tell the time by.
+        if self.me.is_none() {
+            return;
+        }
+        let id = self.action_id();
+        let anchor = Anchor { position, at_ms: self.clock.relay_ms(now.mono), state };
+        self.autostart = None;
+        self.pending.push_control(id, anchor, now.mono);
+        self.follower.handle_change();
+        if self.link == LinkState::Joined {
+            self.send_control(id, anchor, now);
+        }
+    }
+
+    pub(super) fn edit(&mut self, op: EditOp, now: Now) {
+        let edit = Edit { action_id: self.action_id(), op };
+        self.pending.push_edit(&edit, now.mono);
+        if self.link == LinkState::Joined {
+            self.send(ClientMessage::Edit(edit));
+        }
+    }
+
+    /// Back in the room: what was done while the connection was gone.
+    pub(super) fn send_again(&mut self, now: Now) {
+        let relay_ms = self.clock.relay_ms(now.mono);
+        for again in self.pending.again(&self.playlist, relay_ms, now.mono) {
+            match again {
+                Again::Control(id, anchor) => self.send_control(id, anchor, now),
+                Again::Edit(edit) => self.send(ClientMessage::Edit(edit)),
+            }
+        }
+    }
+
+    pub(super) fn send_control(&mut self, id: ActionId, anchor: Anchor, now: Now) {
+        let current_time = anchor.position(self.clock.relay_ms(now.mono));
+        let control = Control { current_time, dispatched_at: now.unix, action_id: Some(id), extra: Extra::new() };
+        self.send(ClientMessage::control(anchor.state, control));
+    }
+
+    /// Tells the others where this player is.
+    pub(super) fn report(&mut self, now: Now) {
+        let state = self.follower.player_state();
+        if self.link != LinkState::Joined || self.members.count() < 2 {
+            return;
+        }
+        let due = self.reported.is_none_or(|(at, reported)| {
+            now.mono.since(at) >= if reported == state { REPORT_EVERY } else { REPORT_CHANGE_EVERY }
+        });
+        if due {
+            self.reported = Some((now.mono, state));
+            let own = self.follower.report();
+            let report = SyncReport {
+                current_time: self.own_position(now),
+                buffer: own.map(|report| report.buffer).unwrap_or_default(),
+                dispatched_at: now.unix,
+                player_state: Some(state),
+                duration: own.and_then(|report| report.duration),
+                extra: Extra::new(),
+            };
+            self.send(ClientMessage::Sync(report));
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What this client did and the relay has not taken yet.
+
+use crate::{MonoTime, anchor::Anchor};
+use std::time::Duration;
+use streamshare_protocol::{ActionId, Edit, EditOp, PlaybackState, Playlist};
+
+/// A play, pause or seek that was made while the connection was gone still counts when it is back within this time;
+/// later the room has moved on.
+const CONTROL_AGE_MAX: Duration = Duration::from_secs(5);
+
+#[derive(Debug)]
+enum Act {
+    Control(Anchor),
+    Edit(EditOp),
+}
+
+#[derive(Debug)]
+struct Waiting {
+    id: ActionId,
+    act: Act,
+    since: MonoTime,
+}
+
+/// Something to send again after the connection came back.
+pub(super) enum Again {
+    Control(ActionId, Anchor),
+    Edit(Edit),
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    waiting: Vec<Waiting>,
+}
+
+impl Pending {
+    pub(super) fn push_control(&mut self, id: ActionId, anchor: Anchor, now: MonoTime) {
+        self.waiting.push(Waiting { id, act: Act::Control(anchor), since: now });
+    }
+
+    pub(super) fn push_edit(&mut self, edit: &Edit, now: MonoTime) {
+        self.waiting.push(Waiting { id: edit.action_id, act: Act::Edit(edit.op.clone()), since: now });
+    }
+
+    /// The course that the person set last, if the relay has not taken it yet.
+    pub(super) fn anchor(&self) -> Option<&Anchor> {
+        self.waiting.iter().rev().find_map(|waiting| match &waiting.act {
+            Act::Control(anchor) => Some(anchor),
+            Act::Edit(_) => None,
+        })
+    }
+
+    /// The relay took or refused an action; answers the course that it set, if it was one.
+    pub(super) fn settle(&mut self, id: ActionId) -> Option<Anchor> {
+        let at = self.waiting.iter().position(|waiting| waiting.id == id)?;
+        match self.waiting.remove(at).act {
+            Act::Control(anchor) => Some(anchor),
+            Act::Edit(_) => None,
+        }
+    }
+
+    /// Back in the room, whose playlist is this: what still counts, in the order in which it was done.
+    /// A course counts from now on where it has got to by now.
+    pub(super) fn again(&mut self, playlist: &Playlist, relay_ms: f64, now: MonoTime) -> Vec<Again> {
+        for waiting in &mut self.waiting {
+            if let Act::Control(anchor) = &mut waiting.act {
+                *anchor = anchor.moved_to(relay_ms);
+            }
+        }
+        self.waiting.retain(|waiting| match &waiting.act {
+            Act::Control(_) => now.since(waiting.since) < CONTROL_AGE_MAX,
+            // The relay may have taken it and only the answer was lost.
+            Act::Edit(EditOp::Append { items }) => {
+                !items.iter().all(|new| playlist.iter().any(|item| item.same_media(new)))
+            }
+            Act::Edit(EditOp::Remove { item_id } | EditOp::Move { item_id, .. } | EditOp::Next { item_id }) => {
+                playlist.iter().any(|item| item.item_id == Some(*item_id))
+            }
+        });
+        let again = |waiting: &Waiting| match &waiting.act {
+            Act::Control(anchor) => Again::Control(waiting.id, *anchor),
+            Act::Edit(op) => Again::Edit(Edit { action_id: waiting.id, op: op.clone() }),
+        };
+        self.waiting.iter().map(again).collect()
+    }
+
+    /// Another item plays: a place in the former one means nothing any more.
+    pub(super) fn forget_controls(&mut self) {
+        self.waiting.retain(|waiting| matches!(waiting.act, Act::Edit(_)));
+    }
+
+    pub(super) fn state(&self) -> Option<PlaybackState> {
+        self.anchor().map(|anchor| anchor.state)
+    }
+}
