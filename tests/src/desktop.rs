@@ -1,0 +1,200 @@
+use crate::driver::session;
+use crate::process::{Process, built, kill_one, target_folder};
+use crate::{Case, Display, Page};
+use anyhow::{Context as _, Result};
+use fantoccini::wd::Capabilities;
+use serde_json::json;
+use std::ffi::OsString;
+use std::ops::Deref;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+/// How the app is started.
+#[derive(Clone, Debug, Default)]
+pub struct Launch {
+    /// What follows the program's name.
+    pub arguments: Vec<OsString>,
+    /// The tracker that it announces to, beside those that a torrent names.
+    pub tracker: Option<String>,
+}
+
+impl Launch {
+    /// With a tracker.
+    #[must_use]
+    pub fn with_tracker(tracker: &str) -> Self {
+        Self { tracker: Some(tracker.to_owned()), ..Self::default() }
+    }
+
+    /// With an argument more.
+    #[must_use]
+    pub fn argument(mut self, argument: impl Into<OsString>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+}
+
+/// The app in a real WebKitGTK window, on a screen and a session bus of its own, with a home of its own.
+#[derive(Debug)]
+pub struct Desktop {
+    page: Page,
+    home: PathBuf,
+    log: PathBuf,
+    driver: Process,
+    display: Display,
+}
+
+impl Desktop {
+    /// Starts the app and waits for its first page. The same name in the same case is the same home: what the app kept
+    /// is there again.
+    ///
+    /// # Errors
+    /// When something is not installed or the window does not come.
+    pub async fn start(case: &Case, name: &str, launch: Launch) -> Result<Self> {
+        let home = case.scratch().join(name);
+        let log = case.log(name);
+        write_settings(&home, launch.tracker.as_deref())?;
+        let display = Display::start(&case.log(&format!("{name}-display")))?;
+        let start = write_start_script(&home, &log)?;
+        let mut command = Command::new("WebKitWebDriver");
+        environment(&mut command, &home, &display);
+        command.env("TAURI_WEBVIEW_AUTOMATION", "true").env("TAURI_AUTOMATION", "true");
+        let arguments: Vec<_> = launch.arguments.iter().map(|a| a.to_string_lossy().into_owned()).collect();
+        let mut capabilities = Capabilities::new();
+        capabilities.insert("webkitgtk:browserOptions".into(), json!({ "binary": start, "args": arguments }));
+        let (driver, client) =
+            session("WebKitWebDriver", &mut command, capabilities, &case.log(&format!("{name}-driver"))).await?;
+        let page = Page::new(client, case.output(), name);
+        page.until("document.querySelector('[data-testid]') !== null").await?;
+        Ok(Self { page, home, log, driver, display })
+    }
+
+    /// The screen that the window is on.
+    #[must_use]
+    pub fn display(&self) -> &Display {
+        &self.display
+    }
+
+    /// The folder that holds all that the app keeps.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// What the app said so far.
+    ///
+    /// # Errors
+    /// When its log cannot be read.
+    pub fn log(&self) -> Result<String> {
+        std::fs::read_to_string(&self.log).context("read the app's log")
+    }
+
+    /// The app's process id.
+    ///
+    /// # Errors
+    /// When it never started.
+    pub fn app_id(&self) -> Result<u32> {
+        let id = std::fs::read_to_string(self.home.join("app.pid")).context("read the app's process id")?;
+        id.trim().parse().context("the app's process id")
+    }
+
+    /// The process group that holds the app and all processes of its web engine, and the driver.
+    #[must_use]
+    pub fn group(&self) -> u32 {
+        self.driver.id()
+    }
+
+    /// Kills the app as a crash does; nothing else of it is told.
+    ///
+    /// # Errors
+    /// When it is gone already.
+    pub fn kill(self) -> Result<()> {
+        kill_one(self.app_id()?)
+    }
+
+    /// Starts the app once more in the same session, as opening a file does, and waits for that second process to end.
+    ///
+    /// # Errors
+    /// When it does not end: it did not hand over to the first.
+    pub fn launch_again(&self, arguments: &[&str]) -> Result<ExitStatus> {
+        let mut command = Command::new(built("STREAMSHARE_APP", "streamshare")?);
+        environment(&mut command, &self.home, &self.display);
+        let mut second = Process::spawn("a second instance", command.args(arguments), &self.log)?;
+        second.wait(Duration::from_secs(20))
+    }
+
+    /// Takes a picture of the screen, which unlike [`Page::shot`] is what a person really sees.
+    ///
+    /// # Errors
+    /// When it cannot be taken.
+    pub fn screen(&self, step: &str) -> Result<PathBuf> {
+        let file = self.log.with_extension("").with_file_name(format!(
+            "{}-screen-{step}.png",
+            self.log.file_stem().unwrap_or_default().to_string_lossy()
+        ));
+        self.display.screenshot(&file)?;
+        Ok(file)
+    }
+}
+
+impl Deref for Desktop {
+    type Target = Page;
+
+    fn deref(&self) -> &Page {
+        &self.page
+    }
+}
+
+/// Everything that reaches beyond loopback is off.
+fn write_settings(home: &Path, tracker: Option<&str>) -> Result<()> {
+    let data = home.join("data");
+    for folder in [&data, &home.join("downloads"), &home.join("runtime")] {
+        std::fs::create_dir_all(folder).context("make the app's home")?;
+    }
+    // Session services refuse a runtime folder that others can read.
+    std::fs::set_permissions(home.join("runtime"), std::fs::Permissions::from_mode(0o700)).context("close a folder")?;
+    let settings = json!({
+        "downloadFolder": home.join("downloads"),
+        "network": {
+            "dht": false,
+            "trackers": true,
+            "utp": false,
+            "localDiscovery": false,
+            "upnp": false,
+            "listen": "127.0.0.1:0",
+            "extraTrackers": tracker.into_iter().collect::<Vec<_>>(),
+        },
+        "hosting": { "listen": "127.0.0.1:0" },
+    });
+    std::fs::write(data.join("settings.json"), settings.to_string()).context("write settings")
+}
+
+/// The driver silences what it starts and does not tell its process id; this keeps both.
+fn write_start_script(home: &Path, log: &Path) -> Result<PathBuf> {
+    let app = built("STREAMSHARE_APP", "streamshare")?;
+    let script = format!(
+        "#!/bin/sh\necho $$ > '{}/app.pid'\nexec '{}' \"$@\" >> '{}' 2>&1\n",
+        home.display(),
+        app.display(),
+        log.display()
+    );
+    let file = home.join("start");
+    std::fs::write(&file, script).context("write the start script")?;
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).context("make it executable")?;
+    Ok(file)
+}
+
+fn environment(command: &mut Command, home: &Path, display: &Display) {
+    display.apply(command);
+    command
+        .env("HOME", home)
+        .env("STREAMSHARE_HOME", home.join("data"))
+        .env("XDG_DATA_HOME", home.join(".local/share"))
+        .env("XDG_CONFIG_HOME", home.join(".config"))
+        .env("XDG_CACHE_HOME", home.join(".cache"))
+        .env("XDG_RUNTIME_DIR", home.join("runtime"))
+        // Without it every start would look through all of GStreamer's plugins anew.
+        .env("GST_REGISTRY", target_folder().join("e2e").join("gstreamer.registry"))
+        .env("RUST_BACKTRACE", "1");
+}

@@ -1,0 +1,57 @@
+use anyhow::{Context as _, Result};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Milliseconds since the Unix epoch, to compare with `Date.now()` in pages on the same machine.
+#[must_use]
+pub fn unix_ms() -> f64 {
+    // A clock before 1970 would fail every test that compares times, as it should.
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| (since.as_secs_f64() * 1e3).round())
+}
+
+/// The middle of some figures; the mean of the middle two where their number is even, not a number where there is none.
+#[must_use]
+pub fn median(figures: &[f64]) -> f64 {
+    let mut sorted = figures.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    match (sorted.len() / 2, sorted.len() % 2) {
+        (0, 0) => f64::NAN,
+        (middle, 0) => f64::midpoint(sorted[middle - 1], sorted[middle]),
+        (middle, _) => sorted[middle],
+    }
+}
+
+/// The memory of a process group in KiB: each process's own part, and its share of what several use (PSS). The first
+/// figure is the sum, then every process by name.
+///
+/// # Errors
+/// When the system does not tell.
+pub fn pss_kib(group: u32) -> Result<(u64, Vec<(String, u64)>)> {
+    let mut parts = Vec::new();
+    for entry in std::fs::read_dir("/proc").context("list processes")?.flatten() {
+        let folder = entry.path();
+        // Processes come and go meanwhile: what cannot be read is gone.
+        let Ok(stat) = std::fs::read_to_string(folder.join("stat")) else { continue };
+        let Some((before, after)) = stat.rsplit_once(')') else { continue };
+        if after.split_whitespace().nth(2) != Some(group.to_string().as_str()) {
+            continue;
+        }
+        let name = before.split_once('(').map_or(before, |(_, name)| name).to_owned();
+        let Ok(rollup) = std::fs::read_to_string(folder.join("smaps_rollup")) else { continue };
+        let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:")).unwrap_or_default();
+        let kib = line.trim().trim_end_matches(" kB").trim().parse().unwrap_or(0);
+        parts.push((name, kib));
+    }
+    Ok((parts.iter().map(|(_, kib)| kib).sum(), parts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::median;
+
+    #[test]
+    fn the_median_is_the_middle() {
+        assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
+        assert!(median(&[]).is_nan());
+    }
+}

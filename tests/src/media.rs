@@ -1,0 +1,83 @@
+use crate::process::{run, target_folder};
+use anyhow::{Context as _, Result};
+use std::path::PathBuf;
+use std::process::Command;
+
+/// A video that ffmpeg makes: a moving test picture with its own time burned in, and a tone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Media {
+    /// H.264 and AAC in an mp4 whose index comes first; 640x360, 60 s.
+    Mp4,
+    /// H.264 and AAC in Matroska; 640x360, 60 s.
+    Mkv,
+    /// A short mp4, 320x180, 12 s, for what only needs to be a video.
+    Short,
+}
+
+/// Counts up whenever what is made changes, so that old files are not taken for new ones.
+const VERSION: u32 = 1;
+
+impl Media {
+    /// The name of the file.
+    #[must_use]
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Self::Mp4 => "Counter one.mp4",
+            Self::Mkv => "Counter two.mkv",
+            Self::Short => "Short film.mp4",
+        }
+    }
+
+    /// The picture's size in pixels.
+    #[must_use]
+    pub fn size(self) -> (u32, u32) {
+        match self {
+            Self::Mp4 | Self::Mkv => (640, 360),
+            Self::Short => (320, 180),
+        }
+    }
+
+    /// How long it plays.
+    #[must_use]
+    pub fn seconds(self) -> u32 {
+        match self {
+            Self::Mp4 | Self::Mkv => 60,
+            Self::Short => 12,
+        }
+    }
+
+    /// The file, made at the first call and kept beside what cargo builds.
+    ///
+    /// # Errors
+    /// When ffmpeg fails.
+    pub fn file(self) -> Result<PathBuf> {
+        let folder = target_folder().join("e2e").join(format!("media-{VERSION}"));
+        std::fs::create_dir_all(&folder).context("make the media folder")?;
+        let file = folder.join(self.file_name());
+        if file.exists() {
+            return Ok(file);
+        }
+        // Renamed when complete: a half-written file of an interrupted run must not be taken for a video.
+        let unfinished = folder.join(format!("unfinished-{}", self.file_name()));
+        let (width, height) = self.size();
+        let seconds = self.seconds();
+        let counter = format!(
+            "drawtext=text='%{{pts\\:hms}}':fontsize={}:fontcolor=white:box=1:boxcolor=black:x=(w-tw)/2:y=h-th-8",
+            height / 7
+        );
+        let mut ffmpeg = Command::new("ffmpeg");
+        ffmpeg
+            .args(["-nostdin", "-loglevel", "error", "-y"])
+            .args(["-f", "lavfi", "-i", &format!("testsrc2=s={width}x{height}:r=25:d={seconds}")])
+            .args(["-f", "lavfi", "-i", &format!("sine=f=330:d={seconds}")])
+            .args(["-vf", &format!("{counter},noise=alls=12:allf=t")])
+            .args(["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-g", "50", "-b:v", "1400k"])
+            .args(["-c:a", "aac", "-b:a", "96k", "-shortest"]);
+        if self != Self::Mkv {
+            ffmpeg.args(["-movflags", "+faststart"]);
+        }
+        run(ffmpeg.arg(&unfinished)).context("make a video")?;
+        std::fs::rename(&unfinished, &file).context("name the video")?;
+        Ok(file)
+    }
+}

@@ -1,0 +1,25 @@
+const $$ = (id) => [...document.querySelectorAll(`[data-testid="${id}"]`)];
+const $ = (id) => $$(id)[0] ?? null;
+const video = () => $("video");
+const shown = (id) => $$(id).some((element) => element.getClientRects().length > 0);
+const seconds = (id) => ($(id)?.dataset.seconds === undefined ? null : Number($(id).dataset.seconds));
+const room = () => ({
+  link: $("room")?.dataset.link ?? null,
+  members: $$("member").map(({ dataset }) => ({ name: dataset.name, me: dataset.me === "true", state: dataset.state })),
+  titles: $$("playlist-item").map((item) => item.dataset.title),
+  current: $$("playlist-item").findIndex((item) => item.dataset.current === "true"),
+  state: $("play-toggle")?.dataset.state ?? null,
+  position: seconds("position"),
+  duration: seconds("duration"),
+  message: $("player-message") && { kind: $("player-message").dataset.kind, text: $("player-message").innerText },
+  toasts: $$("toast").map((toast) => ({ kind: toast.dataset.kind, text: toast.innerText })),
+  error: $("form-error")?.innerText ?? null,
+  video: video() && {
+    time: video().currentTime,
+    width: video().videoWidth,
+    height: video().videoHeight,
+    paused: video().paused,
+    ready: video().readyState,
+  },
+  at: Date.now(),
+});
