@@ -1,0 +1,79 @@
+//! One desktop, one foreign seeder: from a dropped file or a pasted link to a moving picture.
+
+use anyhow::Result;
+use streamshare_tests::{Case, Desktop, Launch, Media, Swarm};
+
+/// Slower than the video needs on a fast disk, faster than it plays: it has to play while it downloads.
+const SEED_KIB_PER_S: u32 = 1500;
+
+async fn shows_the_picture(desktop: &Desktop, media: Media) -> Result<()> {
+    desktop.plays().await?;
+    let (width, height) = media.size();
+    desktop.until(&format!("video().videoWidth === {width} && video().videoHeight === {height}")).await?;
+    desktop.until(&format!("Math.abs(room().duration - {}) < 1", media.seconds())).await?;
+    desktop.until("room().state === 'PLAYING' && room().message === null").await?;
+    desktop.until("room().members.every(member => member.state === 'PLAYING')").await?;
+    let look = desktop.video_look("plays").await?;
+    assert!(look.is_a_picture(), "{look:?}");
+    let place = desktop.room().await?;
+    desktop.until(&format!("room().position > {} + 1", place["position"])).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_dropped_torrent_plays_while_it_downloads() -> Result<()> {
+    let case = Case::begin("dropped-torrent").await?;
+    let swarm = Swarm::start(&case, SEED_KIB_PER_S).await?;
+    let torrent = swarm.seed(Media::Mp4).await?;
+    let desktop = Desktop::start(&case, "ada", Launch::default()).await?;
+    desktop.shot("start").await?;
+    let link = desktop.start_room("Ada").await?;
+    assert!(link.contains("/#/room/"), "{link}");
+    desktop.members_are(&["Ada"]).await?;
+    desktop.shot("empty-room").await?;
+
+    desktop.drop_files(&case, &[&torrent.file]).await?;
+    desktop.playlist_is(&[Media::Mp4.file_name()]).await?;
+    desktop.until("room().current === 0").await?;
+    desktop.shot("in-the-playlist").await?;
+    shows_the_picture(&desktop, Media::Mp4).await?;
+    desktop.shot("plays").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_pasted_magnet_link_to_matroska_plays() -> Result<()> {
+    let case = Case::begin("pasted-magnet").await?;
+    let swarm = Swarm::start(&case, SEED_KIB_PER_S).await?;
+    let torrent = swarm.seed(Media::Mkv).await?;
+    let desktop = Desktop::start(&case, "ada", Launch::default()).await?;
+    desktop.start_room("Ada").await?;
+    desktop.fill("add-input", &torrent.magnet).await?;
+    desktop.click("add-submit").await?;
+    desktop.shot("pasted").await?;
+    desktop.playlist_is(&[Media::Mkv.file_name()]).await?;
+    shows_the_picture(&desktop, Media::Mkv).await?;
+    desktop.shot("plays").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_dropped_video_plays_and_the_playlist_goes_on() -> Result<()> {
+    let case = Case::begin("dropped-video").await?;
+    let desktop = Desktop::start(&case, "ada", Launch::default()).await?;
+    desktop.start_room("Ada").await?;
+    let (short, mkv) = (Media::Short.file()?, Media::Mkv.file()?);
+    desktop.drop_files(&case, &[&short]).await?;
+    desktop.playlist_is(&[Media::Short.file_name()]).await?;
+    shows_the_picture(&desktop, Media::Short).await?;
+    desktop.shot("plays").await?;
+
+    desktop.drop_files(&case, &[&mkv]).await?;
+    desktop.playlist_is(&[Media::Short.file_name(), Media::Mkv.file_name()]).await?;
+    desktop.shot("two-items").await?;
+    // The first comes to its end by itself.
+    desktop.playlist_is(&[Media::Mkv.file_name()]).await?;
+    shows_the_picture(&desktop, Media::Mkv).await?;
+    desktop.shot("next-item").await?;
+    Ok(())
+}

@@ -1,0 +1,9 @@
+//! The product as people and peers meet it. Every case keeps a screenshot of each step in `tests/output/<case>/`.
+
+mod arguments;
+mod bad_input;
+mod browser;
+mod first_light;
+mod late;
+mod plain;
+mod restart;
