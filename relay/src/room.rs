@@ -1,0 +1,195 @@
+//! One room's task: takes what its members send in one order, and sends to each of them.
+
+use crate::{
+    hub::{Hub, Occupancy},
+    incoming::{EVENT, Refusal, action_id},
+};
+use socketioxide::{SendError, extract::SocketRef, socket::Sid};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+use streamshare_playsync::{Delivery, JoinError, Room};
+use streamshare_protocol::{ClientMessage, Epoch, ErrorCode, Join, MemberId, RelayMessage, RoomId};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, MissedTickBehavior, interval, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+
+/// How often to try whether a member that lagged reads again. A snapshot is at most 128 KiB, so this bounds what a slow
+/// reader makes the relay do.
+const LAGGING_RETRY: Duration = Duration::from_millis(100);
+
+/// What reaches a room's task.
+#[derive(Debug)]
+pub(crate) enum Mail {
+    /// A socket sent a message.
+    Message { from: SocketRef, message: ClientMessage },
+    /// A socket is gone, or went to another room.
+    Leave(Sid),
+}
+
+/// A member's connection.
+#[derive(Debug)]
+struct Seat {
+    socket: SocketRef,
+    /// Whether something that matters could not be delivered: it gets nothing more until it can take the whole state.
+    lagging: bool,
+}
+
+/// One room and the connections of its members.
+#[derive(Debug)]
+pub(crate) struct RoomTask {
+    hub: Arc<Hub>,
+    id: RoomId,
+    incarnation: u64,
+    occupancy: Arc<Occupancy>,
+    room: Room,
+    seats: BTreeMap<MemberId, Seat>,
+    members: HashMap<Sid, MemberId>,
+}
+
+impl RoomTask {
+    pub(crate) fn new(hub: Arc<Hub>, id: RoomId, incarnation: u64, epoch: Epoch, occupancy: Arc<Occupancy>) -> Self {
+        let room = Room::new(epoch, hub.clock.now());
+        Self { hub, id, incarnation, occupancy, room, seats: BTreeMap::new(), members: HashMap::new() }
+    }
+
+    /// Runs until `stop`, or until the room has been empty for as long as it is remembered.
+    pub(crate) async fn run(mut self, mut mail: mpsc::Receiver<Mail>, stop: CancellationToken) {
+        tracing::debug!(room = ?self.id, incarnation = self.incarnation, "room made");
+        let memory = self.hub.config.empty_room_memory;
+        let mut retry = interval(LAGGING_RETRY);
+        retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut forget_at = Instant::now() + memory;
+        loop {
+            let lagging = self.seats.values().any(|seat| seat.lagging);
+            tokio::select! {
+                () = stop.cancelled() => break,
+                received = mail.recv() => match received {
+                    Some(Mail::Message { from, message }) => self.take(from, message),
+                    Some(Mail::Leave(sid)) => self.leave(sid),
+                    None => break,
+                },
+                _ = retry.tick(), if lagging => self.catch_up(),
+                () = sleep_until(forget_at), if self.seats.is_empty() => {
+                    if self.hub.forget_if_empty(&self.id, self.incarnation) {
+                        break;
+                    }
+                }
+            }
+            if !self.seats.is_empty() {
+                forget_at = Instant::now() + memory;
+            }
+        }
+        tracing::debug!(room = ?self.id, incarnation = self.incarnation, "room ended");
+    }
+
+    fn take(&mut self, from: SocketRef, message: ClientMessage) {
+        let now = self.hub.clock.now();
+        match (self.members.get(&from.id), message) {
+            (Some(member), message) => {
+                let renames = matches!(message, ClientMessage::Join(_));
+                self.room.handle_message(*member, message, now);
+                if renames {
+                    self.occupancy.release(&self.hub.clock);
+                }
+                self.deliver();
+            }
+            (None, ClientMessage::Join(join)) => self.join(from, join),
+            (None, message) => {
+                let refusal = Refusal::new(ErrorCode::NotJoined, "Join a room first.").about(action_id(&message));
+                refuse(&from, refusal);
+            }
+        }
+    }
+
+    fn join(&mut self, from: SocketRef, join: Join) {
+        let joined = match self.room.handle_join(join.name, join.resume_key, self.hub.clock.now()) {
+            Ok(joined) => joined,
+            Err(error) => {
+                self.occupancy.release(&self.hub.clock);
+                return refuse(&from, Refusal::new(code_of(error), error.to_string()));
+            }
+        };
+        tracing::debug!(room = ?self.id, member = %joined.member, sid = %from.id, resumed = joined.resumed, "member joined");
+        self.members.insert(from.id, joined.member);
+        if let Some(former) = self.seats.insert(joined.member, Seat { socket: from, lagging: false }) {
+            // The member is one, whatever number of connections it had.
+            self.occupancy.release(&self.hub.clock);
+            self.members.remove(&former.socket.id);
+            if let Err(error) = former.socket.disconnect() {
+                tracing::debug!(%error, "cannot tell a member's former connection; its pings will end it");
+            }
+        }
+        self.deliver();
+    }
+
+    fn leave(&mut self, sid: Sid) {
+        let Some(member) = self.members.remove(&sid) else { return };
+        tracing::debug!(room = ?self.id, %member, %sid, "member left");
+        self.seats.remove(&member);
+        self.room.handle_leave(member, self.hub.clock.now());
+        self.deliver();
+        self.occupancy.release(&self.hub.clock);
+    }
+
+    /// Sends what the room has to say.
+    fn deliver(&mut self) {
+        while let Some(output) = self.room.poll_output() {
+            for member in output.to {
+                if let Some(seat) = self.seats.get_mut(&member) {
+                    seat.send(member, &output.message, output.delivery);
+                }
+            }
+        }
+    }
+
+    /// Tries to give the whole state to those who missed something.
+    fn catch_up(&mut self) {
+        let lagging: Vec<MemberId> =
+            self.seats.iter().filter(|(_, seat)| seat.lagging).map(|(member, _)| *member).collect();
+        for member in lagging {
+            if let Some(seat) = self.seats.get_mut(&member) {
+                seat.lagging = false;
+            }
+            self.room.handle_lagging(member, self.hub.clock.now());
+            self.deliver();
+        }
+    }
+}
+
+impl Seat {
+    /// Sends a message, unless the member lags. The socket's own queue is bounded: where it is full, a report is dropped
+    /// and anything else makes the member lag.
+    fn send(&mut self, member: MemberId, message: &RelayMessage, delivery: Delivery) {
+        if self.lagging {
+            return;
+        }
+        match self.socket.emit(EVENT, message) {
+            Ok(()) => {}
+            // "Closed" is also what a socket says in the instant before its connection is complete.
+            Err(SendError::Socket(error)) => {
+                tracing::debug!(%member, %error, ?delivery, "cannot deliver");
+                self.lagging = delivery == Delivery::Required;
+            }
+            Err(error @ SendError::Serialize(_)) => tracing::error!(%member, %error, "cannot encode a message"),
+        }
+    }
+}
+
+fn code_of(error: JoinError) -> ErrorCode {
+    match error {
+        JoinError::Full => ErrorCode::RoomFull,
+        _ => ErrorCode::Other,
+    }
+}
+
+/// Tells a socket that has no seat. Where its queue is full, the message is dropped: it is not listening.
+fn refuse(socket: &SocketRef, refusal: Refusal) {
+    if let Err(error) = socket.emit(EVENT, &refusal.into_message()) {
+        tracing::debug!(sid = %socket.id, %error, "cannot deliver an error");
+    }
+}
