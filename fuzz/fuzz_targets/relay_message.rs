@@ -1,0 +1,7 @@
+//! What a relay may send, as bytes.
+#![no_main]
+
+#[path = "../../crates/protocol/tests/laws/mod.rs"]
+mod laws;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| laws::relay_bytes(bytes));
