@@ -1,0 +1,227 @@
+use crate::{
+    Folders, Gui, GuiEvent, OnRoomEvent, RoomLink, Settings,
+    hosting::Hosting,
+    openings::Waiting,
+    torrents::{OnProgress, Torrents, shell_error},
+};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use streamshare_ipc::{
+    AddRequest, Added, Bootstrap, CancelRequest, Connect, DropEvent, Hosted, OpenRequest, Opened, Opening, RoomSend,
+    ShellError, code,
+};
+use streamshare_protocol::{Name, limits::MESSAGE_BYTES_MAX};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use url::Url;
+
+/// How often the window hears of the torrents.
+const STATS_EVERY: Duration = Duration::from_secs(1);
+/// Longest end of the app: what is not done by then is left to the system.
+const SHUTDOWN_MAX: Duration = Duration::from_secs(5);
+
+/// The app without its window: everything that a command does, against a [`Gui`].
+///
+/// All of it runs on the Tokio runtime that [`Controller::start`] was called in.
+pub struct Controller {
+    gui: Arc<dyn Gui>,
+    torrents: Torrents,
+    hosting: Hosting,
+    /// An asynchronous lock: a link is replaced in order, the former one's end awaited.
+    link: tokio::sync::Mutex<Option<RoomLink>>,
+    openings: Mutex<Waiting>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl fmt::Debug for Controller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Controller").field("torrents", &self.torrents).finish_non_exhaustive()
+    }
+}
+
+impl Controller {
+    /// Starts the app: reads the settings and brings back the torrents of the last run. Neither can fail it: what went
+    /// wrong waits as an [`Opening::Refused`] for the window.
+    pub fn start(gui: Arc<dyn Gui>, folders: Folders) -> Arc<Self> {
+        let mut openings = Waiting::default();
+        let settings = Settings::load(&folders.home).unwrap_or_else(|error| {
+            tracing::warn!(%error, "using the default settings");
+            openings.push(vec![Opening::Refused { message: format!("{error} The default settings are used.") }]);
+            Settings::default()
+        });
+        let downloads = settings.download_folder.clone().unwrap_or_else(|| folders.downloads.clone());
+        let this = Arc::new(Self {
+            gui,
+            torrents: Torrents::new(&folders.home, downloads, &settings),
+            hosting: Hosting::new(settings.hosting.listen),
+            link: tokio::sync::Mutex::default(),
+            openings: Mutex::new(openings),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        });
+        this.tasks.spawn(Arc::clone(&this).start_engine());
+        this.tasks.spawn(Arc::clone(&this).report_stats());
+        this
+    }
+
+    /// What the window needs at its start.
+    #[must_use]
+    pub fn bootstrap(&self) -> Bootstrap {
+        Bootstrap { version: env!("CARGO_PKG_VERSION").to_owned(), user_name: user_name() }
+    }
+
+    /// Starts the relay of this computer, once, and tells its addresses.
+    ///
+    /// # Errors
+    /// When no port can be listened on.
+    pub async fn host_room(&self) -> Result<Hosted, ShellError> {
+        Box::pin(self.hosting.host()).await
+    }
+
+    /// Connects to a relay, in the place of the one before; [`streamshare_ipc::RoomEvent`]s follow.
+    ///
+    /// # Errors
+    /// When the address is not http(s). That nobody answers there is no error but an event.
+    pub async fn room_connect(&self, request: Connect) -> Result<(), ShellError> {
+        let relay = Url::parse(&request.relay).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        let relay = relay.ok_or_else(|| shell_error(code::NETWORK, "this is not the address of a relay"))?;
+        let mut link = self.link.lock().await;
+        if let Some(former) = link.take() {
+            former.close().await;
+        }
+        if !self.stop.is_cancelled() {
+            let gui = Arc::clone(&self.gui);
+            let on_event: OnRoomEvent = Arc::new(move |event| gui.emit(GuiEvent::Room(event)));
+            *link = Some(RoomLink::open(&relay, on_event));
+        }
+        Ok(())
+    }
+
+    /// Sends a message to the room. It may be lost with the connection: after each `Up` the window's client tells its
+    /// state anew.
+    ///
+    /// # Errors
+    /// When it is no JSON object or too long, and while there is no connection.
+    pub async fn room_send(&self, request: RoomSend) -> Result<(), ShellError> {
+        if request.json.len() > MESSAGE_BYTES_MAX {
+            return Err(shell_error(code::INTERNAL, "this message is too long"));
+        }
+        let message: serde_json::Value =
+            serde_json::from_str(&request.json).map_err(|error| shell_error(code::INTERNAL, &error.to_string()))?;
+        if !message.is_object() {
+            return Err(shell_error(code::INTERNAL, "a message is a JSON object"));
+        }
+        match self.link.lock().await.as_ref() {
+            Some(link) => link.send(message).map_err(|error| shell_error(code::NETWORK, &error.to_string())),
+            None => Err(shell_error(code::NETWORK, "there is no connection to a relay")),
+        }
+    }
+
+    /// Ends the connection to the relay; none of its events comes after this.
+    pub async fn room_disconnect(&self) {
+        if let Some(link) = self.link.lock().await.take() {
+            link.close().await;
+        }
+    }
+
+    /// Adds a torrent or a file and tells what to put into a playlist.
+    ///
+    /// # Errors
+    /// See [`code`].
+    pub async fn torrent_add(&self, request: AddRequest) -> Result<Added, ShellError> {
+        Box::pin(self.torrents.add(request, self.on_progress())).await
+    }
+
+    /// Cancels the request with this number, if it is still under way.
+    pub fn torrent_cancel(&self, request: CancelRequest) {
+        self.torrents.cancel(request.op);
+    }
+
+    /// Makes a playlist item playable.
+    ///
+    /// # Errors
+    /// See [`code`].
+    pub async fn torrent_open(&self, request: OpenRequest) -> Result<Opened, ShellError> {
+        Box::pin(self.torrents.open(request, self.on_progress())).await
+    }
+
+    /// Hands out what waits to be opened, each once.
+    #[must_use]
+    pub fn take_openings(&self) -> Vec<Opening> {
+        self.openings.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Takes what the system asks to open, tells the window and brings it to the front.
+    pub fn open_for_the_person(&self, openings: Vec<Opening>) {
+        if !openings.is_empty() {
+            self.openings.lock().unwrap_or_else(PoisonError::into_inner).push(openings);
+            self.gui.emit(GuiEvent::Openings);
+        }
+        self.gui.focus_window();
+    }
+
+    /// Passes on what is dragged over the window.
+    pub fn dragged(&self, event: DropEvent) {
+        self.gui.emit(GuiEvent::Drop(event));
+    }
+
+    /// Ends everything within 5 s: the connection, the hosted rooms, the torrents. Idempotent.
+    pub async fn shutdown(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        let all = async {
+            tokio::join!(
+                self.room_disconnect(),
+                Box::pin(self.hosting.shutdown()),
+                Box::pin(self.torrents.shutdown()),
+                self.tasks.wait()
+            );
+        };
+        if timeout(SHUTDOWN_MAX, all).await.is_err() {
+            tracing::warn!("not everything ended in time");
+        }
+    }
+
+    async fn start_engine(self: Arc<Self>) {
+        let started = tokio::select! {
+            started = self.torrents.engine() => started,
+            () = self.stop.cancelled() => return,
+        };
+        if let Err(error) = started {
+            tracing::warn!(error = %error.message, "no torrents for now");
+            let message = format!("Torrents cannot be played at the moment. {}", error.message);
+            self.openings.lock().unwrap_or_else(PoisonError::into_inner).push(vec![Opening::Refused { message }]);
+            self.gui.emit(GuiEvent::Openings);
+        }
+    }
+
+    async fn report_stats(self: Arc<Self>) {
+        let mut ticks = interval(STATS_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while self.stop.run_until_cancelled(ticks.tick()).await.is_some() {
+            if self.gui.has_window() {
+                let stats = self.torrents.stats();
+                if !stats.is_empty() {
+                    self.gui.emit(GuiEvent::Stats(stats));
+                }
+            }
+        }
+    }
+
+    fn on_progress(&self) -> OnProgress {
+        let gui = Arc::clone(&self.gui);
+        Arc::new(move |progress| gui.emit(GuiEvent::Progress(progress)))
+    }
+}
+
+/// The name under which the person logged in, as a proposal; an account that is no person's is none.
+fn user_name() -> Option<String> {
+    let name = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|key| std::env::var(key).ok())?;
+    let name = name.trim();
+    let fits = name != "root" && Name::new(name).is_ok();
+    fits.then(|| name.to_owned())
+}

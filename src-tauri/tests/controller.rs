@@ -1,0 +1,258 @@
+//! The app without its window.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use serde_json::json;
+use std::{path::Path, process::Command, sync::Arc, time::Duration};
+use streamshare::{Controller, Folders, GuiEvent};
+use streamshare_ipc::{
+    AddRequest, Added, CancelRequest, Connect, DropEvent, OpenRequest, Opening, RoomEvent, RoomSend, Source, code,
+};
+use streamshare_protocol::TorrentId;
+use support::{DEADLINE, Notes};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
+struct Fixture {
+    controller: Arc<Controller>,
+    notes: Arc<Notes>,
+    home: tempfile::TempDir,
+}
+
+/// An app on loopback alone, with a folder of its own.
+fn app() -> Fixture {
+    let home = tempfile::tempdir().unwrap();
+    write_settings(home.path(), &home.path().join("films"));
+    start(home)
+}
+
+fn write_settings(home: &Path, downloads: &Path) {
+    let settings = json!({
+        "downloadFolder": downloads,
+        "network": {"dht": false, "trackers": false, "utp": false, "localDiscovery": false, "upnp": false,
+                    "listen": "127.0.0.1:0"},
+        "hosting": {"listen": "127.0.0.1:0"}
+    });
+    std::fs::write(home.join("settings.json"), settings.to_string()).unwrap();
+}
+
+fn start(home: tempfile::TempDir) -> Fixture {
+    let notes = Notes::new();
+    let folders = Folders::new(Some(home.path().to_owned()), home.path().to_owned(), None);
+    let controller = Controller::start(notes.clone(), folders);
+    Fixture { controller, notes, home }
+}
+
+/// A few seconds of H.264 with a counter.
+fn film(path: &Path) {
+    let made = Command::new("ffmpeg")
+        .args(["-loglevel", "error", "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25:duration=2"])
+        .args(["-c:v", "libx264", "-pix_fmt", "yuv420p", "-movflags", "+faststart"])
+        .arg(path)
+        .status()
+        .expect("ffmpeg is installed");
+    assert!(made.success());
+}
+
+fn path_source(path: &Path) -> Source {
+    Source::Path { path: path.to_str().unwrap().to_owned() }
+}
+
+fn link(text: &str) -> Source {
+    Source::Link { text: text.to_owned() }
+}
+
+async fn add(app: &Fixture, op: u64, source: Source) -> Result<Added, String> {
+    let adding = app.controller.torrent_add(AddRequest { op, source });
+    timeout(DEADLINE, adding).await.expect("an answer in time").map_err(|error| {
+        assert!(error.message.ends_with('.'), "{error:?}");
+        error.code
+    })
+}
+
+/// The whole answer to a GET, headers and all.
+async fn get(url: &str) -> Vec<u8> {
+    let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let mut stream = TcpStream::connect(host).await.unwrap();
+    let request = format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    timeout(DEADLINE, stream.read_to_end(&mut answer)).await.expect("an answer in time").unwrap();
+    answer
+}
+
+fn body(answer: &[u8]) -> &[u8] {
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("headers");
+    &answer[end + 4..]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_film_is_shared_and_played() {
+    let app = app();
+    let path = app.home.path().join("My film é.mp4");
+    film(&path);
+    let added = add(&app, 1, path_source(&path)).await.unwrap();
+    assert_eq!(added.chosen, [0]);
+    assert_eq!(added.files[0].path, "My film é.mp4");
+    assert_eq!(added.files[0].length, std::fs::metadata(&path).unwrap().len());
+    let id = TorrentId::new(&added.torrent_id).unwrap();
+    assert_eq!(id.info_hash().unwrap().to_string(), added.info_hash);
+    assert!(!added.torrent_id.contains("127.0.0.1"), "{}", added.torrent_id);
+
+    for filename in ["My film é.mp4", ""] {
+        let request = OpenRequest { op: 2, torrent_id: added.torrent_id.clone(), filename: filename.to_owned() };
+        let opened = timeout(DEADLINE, app.controller.torrent_open(request)).await.unwrap().unwrap();
+        assert!(opened.url.starts_with("http://127.0.0.1:"));
+        assert_eq!((opened.mime.as_str(), opened.file_index), ("video/mp4", 0));
+        assert_eq!(opened.info_hash, added.info_hash);
+        assert!(body(&get(&opened.url).await) == std::fs::read(&path).unwrap(), "the film's bytes");
+    }
+    let stats = |event: &GuiEvent| match event {
+        GuiEvent::Stats(stats) => stats.iter().find(|torrent| torrent.info_hash == added.info_hash).cloned(),
+        _ => None,
+    };
+    assert_eq!(app.notes.wait("Stats", stats).await.total_bytes, added.files[0].length);
+
+    let request = OpenRequest { op: 3, torrent_id: added.torrent_id.clone(), filename: "other.mp4".to_owned() };
+    assert_eq!(app.controller.torrent_open(request).await.unwrap_err().code, code::NO_SUCH_FILE);
+    app.controller.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_added_says_why() {
+    let app = app();
+    let file = |name: &str, bytes: &[u8]| {
+        let path = app.home.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path_source(&path)
+    };
+    for (op, (source, expected)) in [
+        (link("magnet:?xt=urn:btih:12"), code::BAD_MAGNET),
+        (link("hello"), code::NOT_A_TORRENT),
+        (link("http://127.0.0.1:9/film.torrent"), code::NETWORK),
+        (file("a.torrent", b"this is no torrent"), code::BAD_TORRENT),
+        (file("b.torrent", b"d4:infod6:lengthi-1e4:name1:x12:piece lengthi0e6:pieces0:ee"), code::BAD_TORRENT),
+        (path_source(&app.home.path().join("gone.torrent")), code::FILE_ACCESS),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert_eq!(add(&app, op as u64, source.clone()).await.unwrap_err(), expected, "{source:?}");
+    }
+    let request = OpenRequest { op: 9, torrent_id: "http://127.0.0.1/x.torrent".to_owned(), filename: String::new() };
+    assert_eq!(app.controller.torrent_open(request).await.unwrap_err().code, code::NOT_A_TORRENT);
+    app.controller.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_magnet_link_that_nobody_has_can_be_cancelled() {
+    let app = app();
+    let magnet = format!("magnet:?xt=urn:btih:{}&x.pe=127.0.0.1:9", "ab".repeat(20));
+    let controller = Arc::clone(&app.controller);
+    let request = AddRequest { op: 5, source: link(&magnet) };
+    let adding = tokio::spawn(async move { controller.torrent_add(request).await });
+    app.notes.wait("Progress", |event| matches!(event, GuiEvent::Progress(p) if p.op == 5).then_some(())).await;
+    app.controller.torrent_cancel(CancelRequest { op: 5 });
+    let error = timeout(DEADLINE, adding).await.unwrap().unwrap().unwrap_err();
+    assert_eq!(error.code, code::CANCELLED);
+    app.controller.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hosted_room_can_be_reached_and_talked_to() {
+    let app = app();
+    let (hosted, again) = tokio::join!(app.controller.host_room(), app.controller.host_room());
+    let hosted = hosted.unwrap();
+    assert_eq!(again.unwrap(), hosted);
+    let health = get(&format!("{}/healthz", hosted.relay)).await;
+    assert!(health.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&health));
+
+    app.controller.room_connect(Connect { relay: hosted.relay.clone() }).await.unwrap();
+    let up = |event: &GuiEvent| matches!(event, GuiEvent::Room(RoomEvent::Up)).then_some(());
+    app.notes.wait("Up", up).await;
+    let json = json!({"command": "Join", "name": "Ada", "roomId": "blue"}).to_string();
+    app.controller.room_send(RoomSend { json }).await.unwrap();
+    let hello = |event: &GuiEvent| match event {
+        GuiEvent::Room(RoomEvent::Message { json }) => json.contains("HELLO").then_some(()),
+        _ => None,
+    };
+    app.notes.wait("HELLO", hello).await;
+
+    // A second connection takes the place of the first.
+    app.controller.room_connect(Connect { relay: hosted.relay }).await.unwrap();
+    app.notes.wait("Up", up).await;
+    for json in ["", "7", "[]", &format!("{{\"x\":\"{}\"}}", "x".repeat(200_000))] {
+        assert_eq!(
+            app.controller.room_send(RoomSend { json: json.to_owned() }).await.unwrap_err().code,
+            code::INTERNAL
+        );
+    }
+    app.controller.room_disconnect().await;
+    let json = "{}".to_owned();
+    assert_eq!(app.controller.room_send(RoomSend { json }).await.unwrap_err().code, code::NETWORK);
+    for relay in ["", "ftp://host", "host:80"] {
+        let request = Connect { relay: relay.to_owned() };
+        assert_eq!(app.controller.room_connect(request).await.unwrap_err().code, code::NETWORK);
+    }
+    app.controller.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn openings_wait_for_the_window_and_are_handed_out_once() {
+    let app = app();
+    let openings = streamshare::parse_arguments(&["http://host/#/room/blue".to_owned()], app.home.path());
+    app.controller.open_for_the_person(openings.clone());
+    app.notes.wait("Openings", |event| matches!(event, GuiEvent::Openings).then_some(())).await;
+    assert_eq!(app.notes.focused(), 1);
+    assert_eq!(app.controller.take_openings(), openings);
+    assert_eq!(app.controller.take_openings(), vec![]);
+    let drop = DropEvent::Drop { paths: vec!["/x.torrent".to_owned()] };
+    app.controller.dragged(drop.clone());
+    app.notes.wait("Drop", |event| (*event == GuiEvent::Drop(drop.clone())).then_some(())).await;
+    app.controller.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_that_are_not_understood_are_shown() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("settings.json"), "{\"colour\": \"blue\"}").unwrap();
+    let app = start(home);
+    let openings = app.controller.take_openings();
+    assert!(
+        matches!(&openings[..], [Opening::Refused { message }] if message.contains("unknown field `colour`")),
+        "{openings:?}"
+    );
+    app.controller.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_download_folder_rooms_go_on() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("file"), "").unwrap();
+    write_settings(home.path(), &home.path().join("file/films"));
+    let app = start(home);
+    app.notes.wait("Openings", |event| matches!(event, GuiEvent::Openings).then_some(())).await;
+    let openings = app.controller.take_openings();
+    assert!(matches!(&openings[..], [Opening::Refused { message }] if message.contains("file/films")), "{openings:?}");
+    let film = app.home.path().join("film.mp4");
+    std::fs::write(&film, "not much of a film").unwrap();
+    assert_eq!(add(&app, 1, path_source(&film)).await.unwrap_err(), code::FILE_ACCESS);
+    assert!(app.controller.host_room().await.is_ok());
+    app.controller.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shutdown_ends_in_time_and_twice() {
+    let app = app();
+    let hosted = app.controller.host_room().await.unwrap();
+    app.controller.room_connect(Connect { relay: hosted.relay }).await.unwrap();
+    let both = async {
+        app.controller.shutdown().await;
+        app.controller.shutdown().await;
+    };
+    timeout(Duration::from_secs(8), both).await.expect("an end in time");
+}
