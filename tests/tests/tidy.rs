@@ -38,7 +38,8 @@ fn root() -> PathBuf {
 #[test]
 fn dependencies_point_one_way() -> Result<()> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    let output = cargo.current_dir(root()).args(["metadata", "--no-deps", "--format-version=1", "--offline"]).output()?;
+    let output =
+        cargo.current_dir(root()).args(["metadata", "--no-deps", "--format-version=1", "--offline"]).output()?;
     let metadata: Value = serde_json::from_slice(&output.stdout).context("read cargo's metadata")?;
     let packages = metadata["packages"].as_array().context("a list of packages")?;
     let allowed: BTreeMap<_, _> = MAY_IMPORT.into_iter().collect();
