@@ -41,7 +41,9 @@ impl Browser {
         let mut command = Command::new("chromedriver");
         let (driver, client) = session("chromedriver", &mut command, capabilities, &case.log(name)).await?;
         client.goto(url).await.with_context(|| format!("open {url}"))?;
-        Ok(Self { page: Page::new(client, case.output(), name), _driver: driver })
+        let page = Page::new(client, case.output(), name);
+        page.js("hear()").await?;
+        Ok(Self { page, _driver: driver })
     }
 }
 

@@ -67,6 +67,7 @@ impl Desktop {
             session("WebKitWebDriver", &mut command, capabilities, &case.log(&format!("{name}-driver"))).await?;
         let page = Page::new(client, case.output(), name);
         page.until("document.querySelector('[data-testid]') !== null").await?;
+        page.js("hear()").await?;
         Ok(Self { page, home, log, driver, display })
     }
 

@@ -134,6 +134,23 @@ impl Page {
         self.js(&code).await.map(drop)
     }
 
+    /// How many errors the window told of so far.
+    ///
+    /// # Errors
+    /// When the page is gone.
+    pub async fn error_count(&self) -> Result<u64> {
+        self.js("return errors().length").await?.as_u64().context("a count")
+    }
+
+    /// Waits until the window told of more errors than `before`, and returns what the next one said.
+    ///
+    /// # Errors
+    /// When it does not in time.
+    pub async fn next_error(&self, before: u64) -> Result<String> {
+        let told = self.until(&format!("errors()[{before}]")).await?;
+        told.as_str().map(str::to_owned).context("a text")
+    }
+
     /// Keeps a picture of the page.
     ///
     /// # Errors

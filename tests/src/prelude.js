@@ -23,3 +23,13 @@ const room = () => ({
   },
   at: Date.now(),
 });
+// Toasts go by themselves: this keeps what each of them said.
+const hear = () => {
+  window.heard ??= [];
+  const note = ({ dataset, innerText }) => window.heard.push({ kind: dataset.kind, text: innerText });
+  const toasts = (node) => (node.nodeType !== Node.ELEMENT_NODE ? []
+    : [...(node.dataset.testid === "toast" ? [node] : []), ...node.querySelectorAll('[data-testid="toast"]')]);
+  new MutationObserver((list) => list.flatMap(({ addedNodes }) => [...addedNodes]).flatMap(toasts).forEach(note))
+    .observe(document.body, { childList: true, subtree: true });
+};
+const errors = () => window.heard.filter(({ kind }) => kind === "error").map(({ text }) => text);

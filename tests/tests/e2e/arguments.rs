@@ -28,9 +28,10 @@ async fn a_torrent_and_a_link_at_the_start_and_later() -> Result<()> {
     let status = first.launch_again(&[&mkv.file.to_string_lossy()])?;
     assert!(status.success(), "{status}");
     first.playlist_is(&[Media::Mp4.file_name(), Media::Mkv.file_name()]).await?;
+    let before = first.error_count().await?;
     let status = first.launch_again(&["/nowhere/none.torrent"])?;
     assert!(status.success(), "{status}");
-    first.until("room().toasts.some(toast => toast.kind === 'error')").await?;
+    first.next_error(before).await?;
     first.shot("handed-over").await?;
 
     // A link that opens the app fills in where to go.

@@ -21,23 +21,26 @@ async fn bad_torrents_and_links_are_told_apart_in_the_window() -> Result<()> {
         ("escape.torrent", b"d4:infod5:filesld6:lengthi10e4:pathl2:..6:../b.mp4eee4:name1:x12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaaee".to_vec()),
         ("notes.txt", b"no torrent at all".to_vec()),
     ];
+    let mut told = Vec::new();
     for (name, bytes) in bad {
         let file = case.scratch().join(name);
         std::fs::write(&file, bytes).with_context(|| format!("write {name}"))?;
-        let seen = desktop.js("return document.body.dataset.toasts = room().toasts.map(t => t.text).join('|')").await?;
+        let before = desktop.error_count().await?;
         desktop.drop_files(&case, &[&file]).await?;
-        desktop.until(&format!("room().toasts.some(t => t.kind === 'error' && t.text.length > 15 && !({seen}).includes(t.text)) || room().toasts.filter(t => t.kind === 'error' && t.text.includes({})).length > 0", json!(name))).await?;
+        let error = desktop.next_error(before).await?;
+        assert!(error.contains(name), "it names the file: {error}");
         desktop.shot(name).await?;
+        told.push(error);
     }
     for link in ["magnet:?xt=urn:btih:123", "magnet:?dn=nothing", "what is this", "http://127.0.0.1:9/none.torrent"] {
-        let before = desktop.js("return room().toasts.filter(t => t.kind === 'error').length").await?;
+        let before = desktop.error_count().await?;
         desktop.fill("add-input", link).await?;
         desktop.click("add-submit").await?;
-        desktop
-            .until(&format!("room().toasts.filter(t => t.kind === 'error').length > {before} || shown('form-error')"))
-            .await?;
+        told.push(desktop.next_error(before).await?);
         desktop.shot("bad-link").await?;
     }
+    std::fs::write(case.output().join("errors.txt"), told.join("\n")).context("keep what was told")?;
+    assert!(told.iter().all(|error| error.len() > 20), "sentences, not codes: {told:#?}");
     desktop.playlist_is(&[Media::Mp4.file_name()]).await?;
     desktop.plays().await?;
     desktop.until("$$('add-pending').length === 0").await?;
