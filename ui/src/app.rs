@@ -1,0 +1,390 @@
+//! The window: which page it shows, and everything that outlives a page.
+
+use crate::additions::{Additions, Ended};
+use crate::ports::shell::{self, ShellEvent, ShellPort};
+use crate::ports::torrents::{self, AddEvent, TorrentsPort, source_label};
+use crate::session::{Media, Session, SessionEvent};
+use crate::task::Task;
+use crate::toasts::{ToastKind, Toasts, notice_text};
+use crate::views::{drop::DropOverlay, room::RoomPage, start::StartPage, toasts::ToastList};
+use crate::{ids, storage};
+use std::rc::Rc;
+use streamshare_ipc::{DropEvent, Hosted, Opening, Source, TorrentStats};
+use streamshare_playsync::{Action, ClientConfig, LinkState};
+use streamshare_protocol::{Invitation, Name, PlaylistItem, ResumeKey, RoomId};
+use yew::prelude::*;
+
+/// What the person asks for on the start page.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Entry {
+    /// A new room, on the app's own relay or on the one at this address.
+    Start { relay: Option<String> },
+    /// The room that a link leads to.
+    Join { link: String },
+}
+
+/// What the person asks for on the room's page, beside what the room does.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Wish {
+    Leave,
+    Retry,
+    Add(Source),
+    PickFiles,
+    CancelAddition(u64),
+    Sound { volume: f64, muted: bool },
+    Tell(ToastKind, String),
+}
+
+pub(crate) enum Msg {
+    Enter { name: String, entry: Entry },
+    Hosted { name: Name, answer: Result<Hosted, String> },
+    Session(SessionEvent),
+    Act(Action),
+    Wish(Wish),
+    Picked(Result<Vec<String>, String>),
+    Addition(u64, AddEvent),
+    Shell(ShellEvent),
+    Dismiss(u64),
+}
+
+struct Stay {
+    session: Rc<Session>,
+    invitation: Invitation,
+}
+
+pub(crate) struct App {
+    shell: Box<dyn ShellPort>,
+    torrents: Rc<dyn TorrentsPort>,
+    additions: Additions,
+    toasts: Toasts,
+    stay: Option<Stay>,
+    /// The name and the link that the start page begins with.
+    name: String,
+    link: String,
+    form_error: Option<String>,
+    /// The answer that the start page or a dialog waits for.
+    asking: Option<Task>,
+    picking: Option<Task>,
+    /// What waits for a room to be added to.
+    held: Vec<Source>,
+    /// What waits for the room to answer.
+    items: Vec<PlaylistItem>,
+    stats: Vec<TorrentStats>,
+    dragging: bool,
+    sound: (f64, bool),
+}
+
+impl Component for App {
+    type Message = Msg;
+    type Properties = ();
+
+    fn create(ctx: &Context<Self>) -> Self {
+        let link = ctx.link();
+        let shell = shell::create(link.callback(Msg::Shell));
+        let torrents = torrents::create();
+        let additions = Additions::new(Rc::clone(&torrents), link.callback(|(id, event)| Msg::Addition(id, event)));
+        let invited = shell.invitation();
+        let mut app = Self {
+            torrents,
+            additions,
+            toasts: Toasts::new(link.callback(Msg::Dismiss)),
+            stay: None,
+            name: storage::name().unwrap_or_default(),
+            link: invited.as_ref().map(ToString::to_string).unwrap_or_default(),
+            form_error: None,
+            asking: None,
+            picking: None,
+            held: Vec::new(),
+            items: Vec::new(),
+            stats: Vec::new(),
+            dragging: false,
+            sound: storage::sound(),
+            shell,
+        };
+        // A reload: the person was in this room a moment ago.
+        if let (Some(invitation), Ok(name)) = (invited, Name::new(&app.name))
+            && let Some(key) = app.shell.resume_key(&invitation)
+        {
+            let relay = invitation.relay().to_owned();
+            app.enter(ctx, name, invitation, &relay, key);
+        }
+        app
+    }
+
+    fn update(&mut self, ctx: &Context<Self>, msg: Msg) -> bool {
+        match msg {
+            Msg::Enter { name, entry } => self.take_entry(ctx, &name, entry),
+            Msg::Hosted { name, answer } => self.take_hosted(ctx, name, answer),
+            Msg::Session(SessionEvent::Changed) => self.flush_items(),
+            Msg::Session(SessionEvent::Notice(notice)) => {
+                if let Some((kind, text)) = notice_text(&notice) {
+                    self.toasts.show(kind, text);
+                }
+            }
+            Msg::Act(action) => {
+                if let Some(stay) = &self.stay {
+                    stay.session.act(action);
+                }
+            }
+            Msg::Wish(wish) => self.take_wish(ctx, wish),
+            Msg::Picked(answer) => {
+                self.picking = None;
+                match answer {
+                    Ok(paths) => self.add_paths(paths),
+                    Err(reason) => self.toasts.show(ToastKind::Error, reason),
+                }
+            }
+            Msg::Addition(id, event) => match self.additions.handle(id, event) {
+                Some(Ended::Items(items)) => {
+                    self.items.extend(items);
+                    self.flush_items();
+                }
+                Some(Ended::Failed(reason)) => self.toasts.show(ToastKind::Error, reason),
+                None => (),
+            },
+            Msg::Shell(event) => self.take_shell_event(ctx, event),
+            Msg::Dismiss(id) => self.toasts.dismiss(id),
+        }
+        true
+    }
+
+    fn view(&self, ctx: &Context<Self>) -> Html {
+        let link = ctx.link();
+        let page = match &self.stay {
+            Some(stay) => self.room_page(ctx, stay),
+            None => html! {
+                <StartPage
+                    kind={self.shell.kind()}
+                    name={self.name.clone()}
+                    link={self.link.clone()}
+                    error={self.form_error.clone()}
+                    busy={self.asking.is_some()}
+                    held={self.held.iter().map(source_label).collect::<Vec<_>>()}
+                    on_enter={link.callback(|(name, entry)| Msg::Enter { name, entry })}
+                />
+            },
+        };
+        html! {
+            <>
+                { page }
+                <DropOverlay shown={self.dragging} kind={self.shell.kind()} />
+                <ToastList toasts={self.toasts.list()} on_dismiss={link.callback(Msg::Dismiss)} />
+            </>
+        }
+    }
+}
+
+impl App {
+    fn room_page(&self, ctx: &Context<Self>, stay: &Stay) -> Html {
+        let link = ctx.link();
+        let snapshot = stay.session.snapshot();
+        let stats = match &snapshot.media {
+            Media::Opened { info_hash } => self.stats.iter().find(|stats| stats.info_hash == *info_hash).cloned(),
+            Media::Empty | Media::Opening(_) | Media::Failed(_) | Media::Unsupported => None,
+        };
+        // Called in the person's gesture itself: a detour through a message could lose it.
+        let session = Rc::clone(&stay.session);
+        html! {
+            <RoomPage
+                kind={self.shell.kind()}
+                invitation={stay.invitation.clone()}
+                {snapshot}
+                player={stay.session.player_node()}
+                {stats}
+                pending={self.additions.list()}
+                sound={self.sound}
+                on_gesture={Callback::from(move |()| session.start_in_gesture())}
+                on_action={link.callback(Msg::Act)}
+                on_wish={link.callback(Msg::Wish)}
+            />
+        }
+    }
+
+    fn take_entry(&mut self, ctx: &Context<Self>, name: &str, entry: Entry) {
+        self.form_error = None;
+        let name = match Name::new(name) {
+            Ok(name) => name,
+            Err(_) if name.trim().is_empty() => return self.refuse("Please enter your name first."),
+            Err(error) => return self.refuse(&format!("This name {error}.")),
+        };
+        self.name = name.as_str().to_owned();
+        storage::set_name(&self.name);
+        match entry {
+            Entry::Start { relay: Some(relay) } => {
+                let room = new_room();
+                match Invitation::new(&relay, room) {
+                    Ok(invitation) => self.join(ctx, name, invitation),
+                    Err(_) => self.refuse("The relay's address has to look like http://host:7411."),
+                }
+            }
+            Entry::Start { relay: None } => {
+                let on_answer = ctx.link().callback(move |answer| Msg::Hosted { name: name.clone(), answer });
+                self.asking = Some(self.shell.host_room(on_answer));
+            }
+            Entry::Join { link } => match Invitation::parse(&link) {
+                Ok(invitation) => self.join(ctx, name, invitation),
+                Err(error) => self.refuse(&error.to_string()),
+            },
+        }
+    }
+
+    fn refuse(&mut self, why: &str) {
+        self.form_error = Some(why.to_owned());
+    }
+
+    fn take_hosted(&mut self, ctx: &Context<Self>, name: Name, answer: Result<Hosted, String>) {
+        self.asking = None;
+        let hosted = match answer {
+            Ok(hosted) => hosted,
+            Err(reason) => return self.refuse(&reason),
+        };
+        let shared = hosted.share.first().unwrap_or(&hosted.relay);
+        match Invitation::new(shared, new_room()) {
+            Ok(invitation) => {
+                let key = new_key();
+                self.enter(ctx, name, invitation, &hosted.relay, key);
+            }
+            Err(error) => self.refuse(&error.to_string()),
+        }
+    }
+
+    fn join(&mut self, ctx: &Context<Self>, name: Name, invitation: Invitation) {
+        let key = self.shell.resume_key(&invitation).unwrap_or_else(new_key);
+        let relay = invitation.relay().to_owned();
+        self.enter(ctx, name, invitation, &relay, key);
+    }
+
+    fn enter(&mut self, ctx: &Context<Self>, name: Name, invitation: Invitation, relay: &str, key: ResumeKey) {
+        // The former room is left before the next one is entered.
+        self.stay = None;
+        self.shell.set_room(Some((&invitation, &key)));
+        let config = ClientConfig { name, room: invitation.room().clone(), resume_key: key };
+        let on_event = ctx.link().callback(Msg::Session);
+        let Some(session) = Session::new(config, relay, Rc::clone(&self.torrents), on_event) else {
+            return self.refuse("This browser cannot show video.");
+        };
+        let (volume, muted) = self.sound;
+        session.set_sound(volume, muted);
+        self.link = invitation.to_string();
+        self.stay = Some(Stay { session: Rc::new(session), invitation });
+        for source in std::mem::take(&mut self.held) {
+            self.additions.begin(source);
+        }
+    }
+
+    fn leave(&mut self) {
+        self.stay = None;
+        self.link.clear();
+        self.items.clear();
+        self.stats.clear();
+        self.additions.clear();
+        self.shell.set_room(None);
+    }
+
+    /// Gives the room what is ready for it, once it answers.
+    fn flush_items(&mut self) {
+        if let Some(stay) = &self.stay
+            && !self.items.is_empty()
+            && stay.session.snapshot().room.link == LinkState::Joined
+        {
+            stay.session.act(Action::Append(std::mem::take(&mut self.items)));
+        }
+    }
+
+    fn take_wish(&mut self, ctx: &Context<Self>, wish: Wish) {
+        match wish {
+            Wish::Leave => self.leave(),
+            Wish::Retry => {
+                if let Some(stay) = &self.stay {
+                    stay.session.retry();
+                }
+            }
+            Wish::Add(source) => self.additions.begin(source),
+            Wish::PickFiles => self.picking = Some(self.shell.pick_files(ctx.link().callback(Msg::Picked))),
+            Wish::CancelAddition(id) => self.additions.cancel(id),
+            Wish::Sound { volume, muted } => {
+                self.sound = (volume, muted);
+                storage::set_sound(volume, muted);
+                if let Some(stay) = &self.stay {
+                    stay.session.set_sound(volume, muted);
+                }
+            }
+            Wish::Tell(kind, text) => self.toasts.show(kind, text),
+        }
+    }
+
+    fn take_shell_event(&mut self, ctx: &Context<Self>, event: ShellEvent) {
+        match event {
+            ShellEvent::Bootstrap(bootstrap) => {
+                if self.name.is_empty() {
+                    self.name = bootstrap.user_name.unwrap_or_default();
+                }
+            }
+            ShellEvent::Drop(DropEvent::Enter) => self.dragging = true,
+            ShellEvent::Drop(DropEvent::Leave) => self.dragging = false,
+            ShellEvent::Drop(DropEvent::Drop { paths }) => {
+                self.dragging = false;
+                self.add_paths(paths);
+            }
+            ShellEvent::Opening(Opening::Join { link }) => self.take_invitation(ctx, &link),
+            ShellEvent::Opening(Opening::Add { source }) => self.add(source),
+            ShellEvent::Opening(Opening::Refused { message }) => self.toasts.show(ToastKind::Error, message),
+            ShellEvent::Stats(stats) => self.stats = stats,
+            ShellEvent::Address(invitation) => {
+                let here = self.stay.as_ref().map(|stay| &stay.invitation);
+                if invitation.as_ref() != here {
+                    match invitation {
+                        Some(invitation) => self.take_invitation(ctx, &invitation.to_string()),
+                        None => self.leave(),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Someone opened an invitation: a person with a name joins at once, another one is asked for it.
+    fn take_invitation(&mut self, ctx: &Context<Self>, link: &str) {
+        let invitation = match Invitation::parse(link) {
+            Ok(invitation) => invitation,
+            Err(error) => return self.toasts.show(ToastKind::Error, error.to_string()),
+        };
+        if self.stay.as_ref().is_some_and(|stay| stay.invitation == invitation) {
+            return;
+        }
+        self.link = invitation.to_string();
+        match Name::new(&self.name) {
+            Ok(name) => {
+                if self.stay.is_some() {
+                    self.additions.clear();
+                    self.items.clear();
+                }
+                self.join(ctx, name, invitation);
+            }
+            Err(_) => self.stay = None,
+        }
+    }
+
+    fn add_paths(&mut self, paths: Vec<String>) {
+        paths.into_iter().for_each(|path| self.add(Source::Path { path }));
+    }
+
+    fn add(&mut self, source: Source) {
+        if self.stay.is_some() { self.additions.begin(source) } else { self.held.push(source) }
+    }
+}
+
+fn new_room() -> RoomId {
+    ids::room_id(&random())
+}
+
+fn new_key() -> ResumeKey {
+    ids::resume_key(&random())
+}
+
+/// Bytes from the browser's source of randomness.
+fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    let crypto = web_sys::window().expect("a page has a window").crypto().expect("every supported browser has it");
+    crypto.get_random_values_with_u8_array(&mut bytes).expect("fewer bytes than the API's cap of 65536");
+    bytes
+}

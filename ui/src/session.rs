@@ -1,0 +1,269 @@
+//! A person's stay in a room: feeds the client state machine with what comes from relay, player and person, and does
+//! what it says. Not a view; views see its [`Snapshot`]s.
+
+use crate::clock;
+use crate::ports::player::{self, PlayerPort, Sample};
+use crate::ports::room::{self, LinkEvent, RoomPort};
+use crate::ports::torrents::{OpenEvent, Operation, TorrentsPort};
+use gloo_timers::callback::Interval;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::{Rc, Weak};
+use streamshare_ipc::{Opened, Progress};
+use streamshare_playsync::{Action, Client, ClientConfig, Input, Notice, Output, PlayerPhase, PlayerReport, View};
+use streamshare_protocol::PlaylistItem;
+use web_sys::Node;
+use yew::Callback;
+
+/// What a session tells its owner.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum SessionEvent {
+    /// There may be something new to see.
+    Changed,
+    /// The person should hear of it.
+    Notice(Notice),
+}
+
+/// How far this client is with the item that it should show.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Media {
+    /// The playlist is empty.
+    Empty,
+    /// The torrent engine looks for it; how far, once it said so.
+    Opening(Option<Progress>),
+    /// The player has it.
+    Opened {
+        /// Forty hexadecimal digits.
+        info_hash: String,
+    },
+    /// It cannot be had; the reason is for people.
+    Failed(String),
+    /// This client shows no video.
+    Unsupported,
+}
+
+/// All that a view shows of a room.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Snapshot {
+    /// The room.
+    pub(crate) room: View,
+    /// The item in this client.
+    pub(crate) media: Media,
+    /// The player.
+    pub(crate) player: Sample,
+}
+
+/// A stay; dropping it leaves the room.
+pub(crate) struct Session {
+    core: Rc<Core>,
+    _tick: Interval,
+}
+
+struct Core {
+    client: RefCell<Client>,
+    /// Inputs that came while another was worked on.
+    waiting: RefCell<VecDeque<Input>>,
+    working: Cell<bool>,
+    room: RefCell<Option<Box<dyn RoomPort>>>,
+    player: Box<dyn PlayerPort>,
+    torrents: Rc<dyn TorrentsPort>,
+    item: RefCell<Option<PlaylistItem>>,
+    media: RefCell<Media>,
+    opening: RefCell<Option<Operation>>,
+    /// Counts the items loaded: what an earlier one still says is not about this one.
+    load: Cell<u64>,
+    on_event: Callback<SessionEvent>,
+    this: Weak<Core>,
+}
+
+impl Session {
+    /// Enters a room; nothing where the page cannot make a player.
+    pub(crate) fn new(
+        config: ClientConfig,
+        relay: &str,
+        torrents: Rc<dyn TorrentsPort>,
+        on_event: Callback<SessionEvent>,
+    ) -> Option<Self> {
+        let later: Rc<RefCell<Weak<Core>>> = Rc::default();
+        let seen_by = Rc::clone(&later);
+        let player = player::create(Callback::from(move |()| {
+            if let Some(core) = seen_by.borrow().upgrade() {
+                core.report();
+            }
+        }))?;
+        let core = Rc::new_cyclic(|this| Core {
+            client: RefCell::new(Client::new(config)),
+            waiting: RefCell::default(),
+            working: Cell::new(false),
+            room: RefCell::default(),
+            player,
+            torrents,
+            item: RefCell::default(),
+            media: RefCell::new(Media::Empty),
+            opening: RefCell::default(),
+            load: Cell::new(0),
+            on_event,
+            this: this.clone(),
+        });
+        *later.borrow_mut() = core.this.clone();
+        let weak = core.this.clone();
+        let tick_ms = u32::try_from(Client::TICK.as_millis()).unwrap_or(u32::MAX);
+        let tick = Interval::new(tick_ms, move || {
+            if let Some(core) = weak.upgrade() {
+                core.report();
+                core.handle(Input::Tick);
+            }
+        });
+        let weak = core.this.clone();
+        let port = room::connect(
+            relay,
+            Callback::from(move |event| {
+                if let Some(core) = weak.upgrade() {
+                    core.handle(match event {
+                        LinkEvent::Up => Input::LinkUp,
+                        LinkEvent::Down => Input::LinkDown,
+                        LinkEvent::Message(message) => Input::Remote(*message),
+                    });
+                }
+            }),
+        );
+        *core.room.borrow_mut() = Some(port);
+        Some(Self { core, _tick: tick })
+    }
+
+    /// The person does something.
+    pub(crate) fn act(&self, action: Action) {
+        self.core.handle(Input::Local(action));
+    }
+
+    /// The person tries again what failed.
+    pub(crate) fn retry(&self) {
+        let item = self.core.item.borrow().clone();
+        self.core.load(item);
+    }
+
+    /// Starts the player inside a gesture of the person.
+    pub(crate) fn start_in_gesture(&self) {
+        self.core.player.play();
+        self.core.report();
+    }
+
+    /// Sets the volume, from 0 to 1, and whether there is sound at all.
+    pub(crate) fn set_sound(&self, volume: f64, muted: bool) {
+        self.core.player.set_sound(volume, muted);
+    }
+
+    /// The player, to be put on the page.
+    pub(crate) fn player_node(&self) -> Node {
+        self.core.player.node()
+    }
+
+    /// What there is to see now.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            room: self.core.client.borrow().view(clock::now()),
+            media: self.core.media.borrow().clone(),
+            player: self.core.player.sample(),
+        }
+    }
+}
+
+impl Core {
+    /// Gives the client an input and does what it says. What comes meanwhile waits: outputs of one input stay together.
+    fn handle(&self, input: Input) {
+        self.waiting.borrow_mut().push_back(input);
+        if self.working.replace(true) {
+            return;
+        }
+        loop {
+            let Some(input) = self.waiting.borrow_mut().pop_front() else { break };
+            self.client.borrow_mut().handle(input, clock::now());
+            loop {
+                let Some(output) = self.client.borrow_mut().poll_output() else { break };
+                self.perform(output);
+            }
+        }
+        self.working.set(false);
+        self.on_event.emit(SessionEvent::Changed);
+    }
+
+    fn perform(&self, output: Output) {
+        match output {
+            Output::Send(message) => {
+                if let Some(room) = &*self.room.borrow() {
+                    room.send(&message);
+                }
+            }
+            Output::Load(item) => self.load(item),
+            Output::Seek(to) => self.player.seek(to),
+            Output::Play => self.player.play(),
+            Output::Pause => self.player.pause(),
+            Output::Notice(notice) => self.on_event.emit(SessionEvent::Notice(notice)),
+        }
+    }
+
+    fn load(&self, item: Option<PlaylistItem>) {
+        let load = self.load.get() + 1;
+        self.load.set(load);
+        // Cancelled before the next one begins.
+        drop(self.opening.take());
+        self.player.unload();
+        self.item.replace(item.clone());
+        let Some(item) = item else {
+            self.media.replace(Media::Empty);
+            return self.report();
+        };
+        self.media.replace(Media::Opening(None));
+        let this = self.this.clone();
+        let operation = self.torrents.open(
+            &item,
+            Callback::from(move |event| {
+                if let Some(core) = this.upgrade().filter(|core| core.load.get() == load) {
+                    core.take_open_event(event);
+                }
+            }),
+        );
+        self.opening.replace(Some(operation));
+        self.report();
+    }
+
+    fn take_open_event(&self, event: OpenEvent) {
+        let media = match event {
+            OpenEvent::Progress(progress) => Media::Opening(Some(progress)),
+            OpenEvent::Ready(Opened { url, info_hash, mime, .. }) => {
+                self.player.load(&url, mime.starts_with("audio/"));
+                Media::Opened { info_hash }
+            }
+            OpenEvent::Failed(reason) => Media::Failed(reason),
+            OpenEvent::Unsupported => Media::Unsupported,
+        };
+        self.media.replace(media);
+        self.report();
+    }
+
+    /// Tells the client what the player does.
+    fn report(&self) {
+        let sample = self.player.sample();
+        let phase = match &*self.media.borrow() {
+            Media::Empty => PlayerPhase::Empty,
+            Media::Opening(_) => PlayerPhase::Loading,
+            Media::Failed(_) => PlayerPhase::Failed,
+            Media::Unsupported => PlayerPhase::Following,
+            Media::Opened { .. } if sample.failure.is_some() => PlayerPhase::Failed,
+            Media::Opened { .. } if sample.ready => PlayerPhase::Ready,
+            Media::Opened { .. } => PlayerPhase::Loading,
+        };
+        self.handle(Input::Player(PlayerReport {
+            item: self.item.borrow().as_ref().and_then(|item| item.item_id),
+            phase,
+            position: sample.position,
+            buffer: sample.buffer,
+            duration: sample.duration,
+            paused: sample.paused,
+            seeking: sample.seeking,
+            ended: sample.ended,
+            blocked: sample.blocked,
+            stalled: sample.stalled,
+        }));
+    }
+}

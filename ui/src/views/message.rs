@@ -1,0 +1,130 @@
+//! What the stage says where there is no picture, or not the right one.
+
+use super::icons::{Icon, icon};
+use crate::additions::progress_text;
+use crate::app::Wish;
+use crate::ports::shell::Kind;
+use crate::session::{Media, Snapshot};
+use streamshare_protocol::Invitation;
+use yew::prelude::*;
+
+/// What a message is about; also what it looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum About {
+    Empty,
+    Loading,
+    Buffering,
+    SoundOnly,
+    Error,
+    Web,
+}
+
+impl About {
+    /// As the page's attributes name it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::Loading => "loading",
+            Self::Buffering => "buffering",
+            Self::SoundOnly => "sound-only",
+            Self::Error => "error",
+            Self::Web => "web",
+        }
+    }
+}
+
+const WEB: &str = "You are in the room: what plays, who is here and the controls work. Video in the browser comes soon; \
+                   to watch now, open this room in the desktop app.";
+const SOUND_ONLY: &str = "Only sound: this player lacks the codec for the picture.";
+
+fn content(snapshot: &Snapshot, kind: Kind) -> Option<(About, String)> {
+    let player = &snapshot.player;
+    let say = |about, text: &str| Some((about, text.to_owned()));
+    match &snapshot.media {
+        Media::Empty => say(
+            About::Empty,
+            match kind {
+                Kind::Desktop => {
+                    "Drop a video or a .torrent file here, or paste a magnet link. It starts for everyone in the room."
+                }
+                Kind::Web => "Paste a magnet link into the playlist, or wait for someone else to add something.",
+            },
+        ),
+        Media::Opening(progress) => Some((About::Loading, progress_text(progress.as_ref()))),
+        Media::Failed(reason) => Some((About::Error, reason.clone())),
+        Media::Unsupported => say(About::Web, WEB),
+        Media::Opened { .. } => match &player.failure {
+            Some(reason) => Some((About::Error, reason.clone())),
+            None if !player.ready => say(About::Loading, "Loading the video..."),
+            None if player.stalled => say(About::Buffering, "Buffering..."),
+            None if player.sound_only => say(About::SoundOnly, SOUND_ONLY),
+            None => None,
+        },
+    }
+}
+
+/// The message, if there is one.
+pub(super) fn message(snapshot: &Snapshot, kind: Kind, invitation: &Invitation, on_wish: &Callback<Wish>) -> Html {
+    let Some((about, text)) = content(snapshot, kind) else { return Html::default() };
+    let mark = match about {
+        About::Loading | About::Buffering => html! { <span class="spinner" aria-hidden="true"></span> },
+        About::Empty | About::Web => icon(Icon::Screen),
+        About::Error | About::SoundOnly => Html::default(),
+    };
+    let heading = match about {
+        About::Empty => Some("Nothing is playing yet"),
+        About::Error => Some("This cannot be played"),
+        About::Loading | About::Buffering | About::SoundOnly | About::Web => None,
+    };
+    html! {
+        <div class="message" data-testid="player-message" data-kind={about.name()} role="status">
+            { mark }
+            if let Some(heading) = heading { <strong>{ heading }</strong> }
+            <p>{ text }</p>
+            if about == About::Error {
+                <button type="button" class="primary" data-testid="retry" onclick={on_wish.reform(|_| Wish::Retry)}>
+                    { icon(Icon::Retry) }<span>{ "Try again" }</span>
+                </button>
+            }
+            if about == About::Web {
+                <a class="button primary" data-testid="open-in-app" href={invitation.deep_link()}>{ "Open in the desktop app" }</a>
+            }
+        </div>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::player::Sample;
+    use streamshare_playsync::{LinkState, View};
+    use streamshare_protocol::{MediaTime, PlaybackState, Playlist};
+
+    fn about(media: Media, player: Sample) -> Option<About> {
+        let room = View {
+            link: LinkState::Joined,
+            members: Vec::new(),
+            playlist: Playlist::default(),
+            state: PlaybackState::Playing,
+            position: MediaTime::ZERO,
+            duration: None,
+            needs_gesture: false,
+        };
+        content(&Snapshot { room, media, player }, Kind::Desktop).map(|(about, _)| about)
+    }
+
+    #[test]
+    fn the_most_pressing_thing_is_said() {
+        let opened = || Media::Opened { info_hash: String::new() };
+        let ready = Sample { ready: true, ..Sample::default() };
+        assert_eq!(about(opened(), ready.clone()), None);
+        assert_eq!(about(opened(), Sample::default()), Some(About::Loading));
+        assert_eq!(
+            about(opened(), Sample { stalled: true, sound_only: true, ..ready.clone() }),
+            Some(About::Buffering)
+        );
+        assert_eq!(about(opened(), Sample { failure: Some("x".to_owned()), ..ready }), Some(About::Error));
+        assert_eq!(about(Media::Opening(None), Sample::default()), Some(About::Loading));
+        assert_eq!(about(Media::Unsupported, Sample::default()), Some(About::Web));
+    }
+}

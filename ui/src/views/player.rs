@@ -1,0 +1,152 @@
+//! The stage: the picture, what is said over it, and the controls.
+
+use super::controls::Controls;
+use super::icons::{Icon, icon};
+use super::keys::{self, Shortcut};
+use super::message::message;
+use crate::app::Wish;
+use crate::ports::shell::Kind;
+use crate::session::{Media, Snapshot};
+use gloo_events::{EventListener, EventListenerOptions};
+use gloo_timers::callback::Timeout;
+use std::cell::RefCell;
+use std::rc::Rc;
+use streamshare_playsync::Action;
+use streamshare_protocol::{Invitation, MediaTime, PlaybackState};
+use wasm_bindgen::JsCast;
+use web_sys::{Element, KeyboardEvent, Node};
+use yew::prelude::*;
+
+/// Milliseconds after which a pointer rests.
+const REST_MS: u32 = 2_600;
+
+#[derive(Clone, Properties, PartialEq)]
+pub(crate) struct Props {
+    pub(crate) kind: Kind,
+    pub(crate) invitation: Invitation,
+    pub(crate) snapshot: Snapshot,
+    pub(crate) node: Node,
+    pub(crate) sound: (f64, bool),
+    pub(crate) on_gesture: Callback<()>,
+    pub(crate) on_action: Callback<Action>,
+    pub(crate) on_wish: Callback<Wish>,
+}
+
+#[component]
+pub(crate) fn Player(props: &Props) -> Html {
+    let stage = use_node_ref();
+    let (resting, on_move) = use_resting();
+    use_shortcuts(props, &stage);
+    let room = &props.snapshot.room;
+    let playing = room.state == PlaybackState::Playing;
+    let shows_video = matches!(props.snapshot.media, Media::Opened { .. }) && props.snapshot.player.ready;
+    let sample = &props.snapshot.player;
+    let on_fullscreen = {
+        let stage = stage.clone();
+        Callback::from(move |()| toggle_fullscreen(&stage))
+    };
+    let on_click = {
+        let (on_action, ready) = (props.on_action.clone(), shows_video && !room.playlist.is_empty());
+        Callback::from(move |_: MouseEvent| {
+            if ready {
+                on_action.emit(if playing { Action::Pause } else { Action::Play });
+            }
+        })
+    };
+    html! {
+        <section ref={stage} class={classes!("player", (playing && resting && shows_video).then_some("resting"))}
+            aria-label="Player" onpointermove={on_move.clone()} onpointerdown={on_move.clone()}>
+            <div class={classes!("picture", (!shows_video).then_some("dark"))} onclick={on_click}
+                ondblclick={on_fullscreen.reform(|_| ())}>
+                { Html::VRef(props.node.clone()) }
+            </div>
+            { message(&props.snapshot, props.kind, &props.invitation, &props.on_wish) }
+            if room.needs_gesture {
+                <button type="button" class="gesture" data-testid="gesture" onclick={props.on_gesture.reform(|_| ())}>
+                    { icon(Icon::Play) }<span>{ "Click to watch along" }</span>
+                </button>
+            }
+            <Controls
+                room={room.clone()}
+                buffered_to={MediaTime::saturating(sample.position.seconds() + sample.buffer.seconds())}
+                sound={props.sound}
+                fullscreen={fullscreen_element().is_some()}
+                on_action={props.on_action.clone()}
+                on_wish={props.on_wish.clone()}
+                {on_fullscreen}
+            />
+        </section>
+    }
+}
+
+/// Whether the pointer rests, and what tells that it moves.
+#[hook]
+fn use_resting() -> (bool, Callback<PointerEvent>) {
+    let resting = use_state(|| false);
+    let timer = use_mut_ref(|| None::<Timeout>);
+    let moved = {
+        let resting = resting.clone();
+        Callback::from(move |_: PointerEvent| {
+            if *resting {
+                resting.set(false);
+            }
+            let rests = resting.clone();
+            *timer.borrow_mut() = Some(Timeout::new(REST_MS, move || rests.set(true)));
+        })
+    };
+    (*resting, moved)
+}
+
+/// Hears keys on the whole page while the room is shown.
+#[hook]
+fn use_shortcuts(props: &Props, stage: &NodeRef) {
+    let latest: Rc<RefCell<Props>> = use_mut_ref(|| props.clone());
+    latest.replace(props.clone());
+    let stage = stage.clone();
+    use_effect_with((), move |()| {
+        let listener = web_sys::window().map(|window| {
+            let options = EventListenerOptions::enable_prevent_default();
+            EventListener::new_with_options(&window, "keydown", options, move |event| {
+                let Some(event) = event.dyn_ref::<KeyboardEvent>() else { return };
+                if let Some(shortcut) = keys::shortcut(&event.key(), keys::focus(event)) {
+                    event.prevent_default();
+                    obey(shortcut, &latest.borrow(), &stage);
+                }
+            })
+        });
+        move || drop(listener)
+    });
+}
+
+fn obey(shortcut: Shortcut, props: &Props, stage: &NodeRef) {
+    let room = &props.snapshot.room;
+    let (volume, muted) = props.sound;
+    let has_item = !room.playlist.is_empty();
+    match shortcut {
+        Shortcut::Toggle if has_item => props.on_action.emit(match room.state {
+            PlaybackState::Playing => Action::Pause,
+            PlaybackState::Paused => Action::Play,
+        }),
+        Shortcut::Seek(by_s) if has_item => {
+            props.on_action.emit(Action::Seek(keys::step(room.position, by_s, room.duration)))
+        }
+        Shortcut::Toggle | Shortcut::Seek(_) => (),
+        Shortcut::Volume(by) => props.on_wish.emit(Wish::Sound { volume: (volume + by).clamp(0.0, 1.0), muted: false }),
+        Shortcut::Mute => props.on_wish.emit(Wish::Sound { volume, muted: !muted }),
+        Shortcut::Fullscreen => toggle_fullscreen(stage),
+    }
+}
+
+fn fullscreen_element() -> Option<Element> {
+    web_sys::window()?.document()?.fullscreen_element()
+}
+
+fn toggle_fullscreen(stage: &NodeRef) {
+    let document = web_sys::window().and_then(|window| window.document());
+    if let Some(document) = document.filter(|document| document.fullscreen_element().is_some()) {
+        document.exit_fullscreen();
+    } else if let Some(stage) = stage.cast::<Element>() {
+        // Refused outside a gesture and where the person forbade it: then nothing happens.
+        let _ = stage.request_fullscreen();
+    }
+}

@@ -1,0 +1,129 @@
+//! The room's page.
+
+use super::icons::{Icon, icon, logo};
+use super::{add::Add, invite::Invite, members::Members, player::Player, playlist::PlaylistView};
+use crate::additions::PendingView;
+use crate::app::Wish;
+use crate::format;
+use crate::ports::shell::Kind;
+use crate::session::Snapshot;
+use crate::toasts::ToastKind;
+use streamshare_ipc::{TorrentState, TorrentStats};
+use streamshare_playsync::{Action, LinkState};
+use streamshare_protocol::Invitation;
+use web_sys::Node;
+use yew::prelude::*;
+
+#[derive(Properties, PartialEq)]
+pub(crate) struct Props {
+    pub(crate) kind: Kind,
+    pub(crate) invitation: Invitation,
+    pub(crate) snapshot: Snapshot,
+    pub(crate) player: Node,
+    /// Of the torrent that plays.
+    pub(crate) stats: Option<TorrentStats>,
+    pub(crate) pending: Vec<PendingView>,
+    /// Volume from 0 to 1, and whether the sound is off.
+    pub(crate) sound: (f64, bool),
+    pub(crate) on_gesture: Callback<()>,
+    pub(crate) on_action: Callback<Action>,
+    pub(crate) on_wish: Callback<Wish>,
+}
+
+#[component]
+pub(crate) fn RoomPage(props: &Props) -> Html {
+    let room = &props.snapshot.room;
+    let (link, banner) = match room.link {
+        LinkState::Connecting => ("connecting", Some("Connecting to the room...")),
+        LinkState::Joined => ("joined", None),
+        LinkState::Lost => ("lost", Some("Connection to the room lost. Trying again...")),
+    };
+    let copy_failed = props.on_wish.reform(|()| {
+        Wish::Tell(ToastKind::Error, "The link could not be copied. Please select it and copy it by hand.".to_owned())
+    });
+    html! {
+        <div class="room" data-testid="room" data-link={link}>
+            <header class="top">
+                <span class="brand">{ logo() }<span>{ "Streamshare" }</span></span>
+                <Invite link={props.invitation.to_string()} on_failure={copy_failed} />
+                <button type="button" class="secondary" data-testid="leave-room" onclick={props.on_wish.reform(|_| Wish::Leave)}>
+                    { icon(Icon::Leave) }<span>{ "Leave" }</span>
+                </button>
+            </header>
+            if let Some(banner) = banner {
+                <div class="banner" data-testid="banner" role="status"><span class="spinner small" aria-hidden="true"></span>{ banner }</div>
+            }
+            <main class="watch">
+                <Player
+                    kind={props.kind}
+                    invitation={props.invitation.clone()}
+                    snapshot={props.snapshot.clone()}
+                    node={props.player.clone()}
+                    sound={props.sound}
+                    on_gesture={props.on_gesture.clone()}
+                    on_action={props.on_action.clone()}
+                    on_wish={props.on_wish.clone()}
+                />
+                <div class="under">
+                    <h1 class="now">{ room.playlist.head().map_or("Nothing is playing", |item| item.label()) }</h1>
+                    if let Some(stats) = &props.stats {
+                        <p class="stats" data-testid="stats">{ stats_text(stats) }</p>
+                    }
+                </div>
+            </main>
+            <aside class="side">
+                <Members members={room.members.clone()} position={room.position} />
+                <PlaylistView playlist={room.playlist.clone()} kind={props.kind} on_action={props.on_action.clone()} />
+                <Add kind={props.kind} pending={props.pending.clone()} on_wish={props.on_wish.clone()} />
+            </aside>
+        </div>
+    }
+}
+
+/// How a torrent is doing, in one line.
+fn stats_text(stats: &TorrentStats) -> String {
+    if let Some(error) = &stats.error {
+        return error.clone();
+    }
+    let have = format::percent(stats.have_bytes, stats.total_bytes).map(|percent| format!("{percent} %"));
+    let peers = format::counted(u64::from(stats.peers), "peer", "peers");
+    let parts = match stats.state {
+        TorrentState::Checking => vec!["Checking the disk".to_owned()],
+        TorrentState::Paused => vec!["Paused".to_owned(), peers],
+        TorrentState::Failed => vec!["Failed".to_owned()],
+        TorrentState::Downloading => {
+            vec![
+                format!("↓ {}", format::speed(stats.download_bps)),
+                format!("↑ {}", format::speed(stats.upload_bps)),
+                peers,
+            ]
+        }
+        TorrentState::Seeding => vec![format!("↑ {}", format::speed(stats.upload_bps)), peers],
+    };
+    parts.into_iter().chain(have).collect::<Vec<_>>().join(" · ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_torrent_in_one_line() {
+        let mut stats = TorrentStats {
+            info_hash: String::new(),
+            state: TorrentState::Downloading,
+            have_bytes: 340,
+            total_bytes: 1000,
+            download_bps: 1_400_000,
+            upload_bps: 0,
+            peers: 1,
+            known_peers: 9,
+            error: None,
+        };
+        assert_eq!(stats_text(&stats), "↓ 1.4 MB/s · ↑ 0 B/s · 1 peer · 34 %");
+        stats.state = TorrentState::Seeding;
+        assert_eq!(stats_text(&stats), "↑ 0 B/s · 1 peer · 34 %");
+        stats.error = Some("The disk is full.".to_owned());
+        assert_eq!(stats_text(&stats), "The disk is full.");
+    }
+}

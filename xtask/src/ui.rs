@@ -1,0 +1,98 @@
+//! Builds the UI: cargo for wasm, wasm-bindgen for its JavaScript side, then the files that go beside it.
+
+use crate::dist;
+use anyhow::{Context, Result, ensure};
+use sha1::{Digest, Sha1};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+/// The UI has one profile: a debug build is 20 times larger and too slow to judge anything by.
+const PROFILE: &str = "wasm-release";
+const TARGET: &str = "wasm32-unknown-unknown";
+
+/// From the npm packages that package-lock.json pins: source below node_modules, name in ui/dist.
+const FROM_NPM: [(&str, &str); 4] = [
+    ("socket.io-client/dist/socket.io.min.js", "socket.io.min.js"),
+    ("@fontsource-variable/inter/files/inter-latin-wght-normal.woff2", "fonts/inter-latin.woff2"),
+    ("@fontsource-variable/inter/files/inter-latin-ext-wght-normal.woff2", "fonts/inter-latin-ext.woff2"),
+    ("@fontsource-variable/inter/LICENSE", "fonts/LICENSE.txt"),
+];
+
+/// From ui/static, under the same name.
+const OWN: [&str; 4] = ["index.html", "app.css", "boot.js", "icon.svg"];
+
+pub(crate) fn build(root: &Path) -> Result<()> {
+    let wasm = compile(root)?;
+    let mut files = bind(root, &wasm)?;
+    for name in OWN {
+        files.push((name.to_owned(), read(&root.join("ui/static").join(name))?));
+    }
+    for (source, name) in FROM_NPM {
+        let path = root.join("node_modules").join(source);
+        let bytes = read(&path).context("the npm packages are missing: run `npm ci` first")?;
+        files.push((name.to_owned(), without_source_map(name, bytes)));
+    }
+    dist::write(&root.join("ui/dist"), &files)
+}
+
+/// Compiles the UI and returns the path of the wasm.
+fn compile(root: &Path) -> Result<PathBuf> {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .current_dir(root)
+        .args(["build", "--quiet", "-p", "streamshare-ui", "--target", TARGET, "--profile", PROFILE])
+        .status()
+        .context("start cargo")?;
+    ensure!(status.success(), "cargo could not build the UI");
+    Ok(target(root).join(TARGET).join(PROFILE).join("streamshare-ui.wasm"))
+}
+
+fn target(root: &Path) -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
+}
+
+/// Makes `ui.js` and `ui_bg.wasm`, or takes those of the last run where the wasm is still the same.
+fn bind(root: &Path, wasm: &Path) -> Result<Vec<(String, Vec<u8>)>> {
+    let stage = target(root).join("ui-bindings");
+    let stamp_path = stage.join("stamp");
+    // The lock file pins wasm-bindgen, the other thing that the output depends on.
+    let lock = read(&root.join("Cargo.lock"))?;
+    let stamp = format!("{:x} {:x}", Sha1::digest(read(wasm)?), Sha1::digest(lock));
+    if fs::read_to_string(&stamp_path).ok().as_ref() != Some(&stamp) {
+        // The stamp goes first and comes last, so that an interrupted run is never taken for a whole one.
+        if stage.exists() {
+            fs::remove_dir_all(&stage).context("clear the bindings of the last build")?;
+        }
+        fs::create_dir_all(&stage).context("make a folder for the bindings")?;
+        wasm_bindgen_cli_support::Bindgen::new()
+            .input_path(wasm)
+            .out_name("ui")
+            .web(true)?
+            .typescript(false)
+            .remove_name_section(true)
+            .remove_producers_section(true)
+            .generate(&stage)
+            .context("run wasm-bindgen")?;
+        fs::write(&stamp_path, stamp).context("write the stamp of the bindings")?;
+    }
+    ["ui.js", "ui_bg.wasm"].into_iter().map(|name| Ok((name.to_owned(), read(&stage.join(name))?))).collect()
+}
+
+/// The source map is not shipped, and a link to it would make every opened console ask for it in vain.
+fn without_source_map(name: &str, bytes: Vec<u8>) -> Vec<u8> {
+    if !name.ends_with(".js") {
+        return bytes;
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => {
+            let kept: Vec<&str> = text.lines().filter(|line| !line.starts_with("//# sourceMappingURL=")).collect();
+            (kept.join("\n") + "\n").into_bytes()
+        }
+        Err(error) => error.into_bytes(),
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("read {}", path.display()))
+}
