@@ -43,7 +43,7 @@ fn run_app() -> anyhow::Result<ExitCode> {
     let app = tauri::Builder::default()
         // First of all: a second start ends here, before it touches anything.
         .plugin(tauri_plugin_single_instance::init(|app, arguments, cwd| {
-            open(app, &arguments.get(1..).unwrap_or_default(), Path::new(&cwd));
+            open(app, arguments.get(1..).unwrap_or_default(), Path::new(&cwd));
         }))
         .plugin(tauri_plugin_deep_link::init())
         .plugin(tauri_plugin_dialog::init())
@@ -135,7 +135,7 @@ fn on_window_event(window: &Window, event: &WindowEvent) {
         DragDropEvent::Drop { paths, .. } => {
             DropEvent::Drop { paths: paths.iter().map(|path| path.to_string_lossy().into_owned()).collect() }
         }
-        _ => return,
+        DragDropEvent::Over { .. } | _ => return,
     };
     if let Some(controller) = window.try_state::<Arc<Controller>>() {
         controller.dragged(event);

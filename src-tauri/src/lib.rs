@@ -25,3 +25,34 @@ pub use gui::{Gui, GuiEvent};
 pub use openings::parse as parse_arguments;
 pub use room_link::{OnRoomEvent, RoomLink, SendError};
 pub use settings::{Folders, HostingSettings, NetworkSettings, Settings, SettingsError};
+
+#[cfg(test)]
+mod tests {
+    use streamshare_ipc::command;
+
+    #[test]
+    fn the_window_may_call_our_commands_and_listen_and_nothing_else() {
+        let capability: serde_json::Value =
+            serde_json::from_str(include_str!("../capabilities/main.json")).expect("a capability");
+        let mut allowed: Vec<_> =
+            capability["permissions"].as_array().expect("a list").iter().filter_map(|p| p.as_str()).collect();
+        allowed.sort_unstable();
+        let commands = [
+            command::BOOTSTRAP,
+            command::HOST_ROOM,
+            command::ROOM_CONNECT,
+            command::ROOM_SEND,
+            command::ROOM_DISCONNECT,
+            command::TORRENT_ADD,
+            command::TORRENT_CANCEL,
+            command::TORRENT_OPEN,
+            command::PICK_FILES,
+            command::TAKE_OPENINGS,
+        ];
+        let mut expected: Vec<_> =
+            commands.iter().map(|command| format!("allow-{}", command.replace('_', "-"))).collect();
+        expected.extend(["core:event:allow-listen".to_owned(), "core:event:allow-unlisten".to_owned()]);
+        expected.sort_unstable();
+        assert_eq!(allowed, expected);
+    }
+}

@@ -310,10 +310,8 @@ impl PassOn {
 
 /// The JSON object of a message; what is none is nothing that a relay sends.
 fn message_of(payload: Payload) -> Option<Value> {
-    match payload {
-        Payload::Text(values) => values.into_iter().next().filter(Value::is_object),
-        _ => None,
-    }
+    let Payload::Text(values) = payload else { return None };
+    values.into_iter().next().filter(Value::is_object)
 }
 
 /// Socket.IO's path below the relay's own: rust_socketio adds it only to an address without a path.

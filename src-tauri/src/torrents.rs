@@ -249,7 +249,7 @@ fn start_error(error: StartError) -> ShellError {
     let code = match error {
         StartError::Folder { .. } => code::FILE_ACCESS,
         StartError::Listen(_) => code::NETWORK,
-        _ => code::INTERNAL,
+        StartError::Random(_) | StartError::Session(_) | _ => code::INTERNAL,
     };
     shell_error(code, &error.to_string())
 }
@@ -265,7 +265,7 @@ fn add_error(error: AddError) -> ShellError {
         AddError::FileAccess { .. } => code::FILE_ACCESS,
         AddError::DiskFull => code::DISK_FULL,
         AddError::Network(_) => code::NETWORK,
-        _ => code::INTERNAL,
+        AddError::Engine(_) | AddError::ShutDown | _ => code::INTERNAL,
     };
     shell_error(code, &error.to_string())
 }
@@ -273,7 +273,9 @@ fn add_error(error: AddError) -> ShellError {
 fn open_error(error: OpenError) -> ShellError {
     let code = match error {
         OpenError::UnknownFile(_) => code::NO_SUCH_FILE,
-        _ => code::INTERNAL,
+        // What stops a torrent is its folder: full, gone or read-only.
+        OpenError::Failed(_) => code::FILE_ACCESS,
+        OpenError::UnknownTorrent | OpenError::ShutDown | _ => code::INTERNAL,
     };
     shell_error(code, &error.to_string())
 }

@@ -111,9 +111,9 @@ async fn a_film_is_shared_and_played() {
         assert_eq!(opened.info_hash, added.info_hash);
         assert!(body(&get(&opened.url).await) == std::fs::read(&path).unwrap(), "the film's bytes");
     }
-    let stats = |event: &GuiEvent| match event {
-        GuiEvent::Stats(stats) => stats.iter().find(|torrent| torrent.info_hash == added.info_hash).cloned(),
-        _ => None,
+    let stats = |event: &GuiEvent| {
+        let GuiEvent::Stats(stats) = event else { return None };
+        stats.iter().find(|torrent| torrent.info_hash == added.info_hash).cloned()
     };
     assert_eq!(app.notes.wait("Stats", stats).await.total_bytes, added.files[0].length);
 
@@ -176,9 +176,9 @@ async fn a_hosted_room_can_be_reached_and_talked_to() {
     app.notes.wait("Up", up).await;
     let json = json!({"command": "Join", "name": "Ada", "roomId": "blue"}).to_string();
     app.controller.room_send(RoomSend { json }).await.unwrap();
-    let hello = |event: &GuiEvent| match event {
-        GuiEvent::Room(RoomEvent::Message { json }) => json.contains("HELLO").then_some(()),
-        _ => None,
+    let hello = |event: &GuiEvent| {
+        let GuiEvent::Room(RoomEvent::Message { json }) = event else { return None };
+        json.contains("HELLO").then_some(())
     };
     app.notes.wait("HELLO", hello).await;
 

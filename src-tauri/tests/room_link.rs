@@ -3,6 +3,7 @@
 
 mod support;
 
+use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use std::{
     net::SocketAddr,
@@ -12,7 +13,8 @@ use std::{
 use streamshare::{Gui, GuiEvent, OnRoomEvent, RoomLink, SendError};
 use streamshare_ipc::RoomEvent;
 use support::{Cable, Notes, Proxy, loopback, relay};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
 use url::Url;
 
 fn open(addr: SocketAddr) -> (RoomLink, Arc<Notes>) {
@@ -27,19 +29,17 @@ async fn up(notes: &Notes) {
 }
 
 async fn down(notes: &Notes) -> (String, u64) {
-    let find = |event: &GuiEvent| match event {
-        GuiEvent::Room(RoomEvent::Down { reason, retry_ms }) => Some((reason.clone(), *retry_ms)),
-        _ => None,
+    let find = |event: &GuiEvent| {
+        let GuiEvent::Room(RoomEvent::Down { reason, retry_ms }) = event else { return None };
+        Some((reason.clone(), *retry_ms))
     };
     notes.wait("Down", find).await
 }
 
 async fn message(notes: &Notes, command: &str) -> Value {
-    let find = |event: &GuiEvent| match event {
-        GuiEvent::Room(RoomEvent::Message { json }) => {
-            serde_json::from_str(json).ok().filter(|message: &Value| message["command"] == command)
-        }
-        _ => None,
+    let find = |event: &GuiEvent| {
+        let GuiEvent::Room(RoomEvent::Message { json }) = event else { return None };
+        serde_json::from_str(json).ok().filter(|message: &Value| message["command"] == command)
     };
     notes.wait(command, find).await
 }
@@ -203,4 +203,73 @@ async fn many_messages_arrive_in_order() {
     }
     link.close().await;
     relay.shutdown().await;
+}
+
+/// A Socket.IO server of a few lines: it greets, and hands each connection over when its namespace stands.
+async fn scripted() -> (SocketAddr, tokio::sync::mpsc::Receiver<WebSocketStream<TcpStream>>) {
+    let listener = TcpListener::bind(loopback()).await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let (connected, connections) = tokio::sync::mpsc::channel(8);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
+            let open = r#"0{"sid":"s","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":100000}"#;
+            socket.send(Message::text(open)).await.unwrap();
+            while let Some(Ok(packet)) = socket.next().await {
+                if packet.to_text().is_ok_and(|text| text.starts_with("40")) {
+                    socket.send(Message::text(r#"40{"sid":"t"}"#)).await.unwrap();
+                    break;
+                }
+            }
+            if connected.send(socket).await.is_err() {
+                return;
+            }
+        }
+    });
+    (addr, connections)
+}
+
+#[tokio::test]
+async fn an_orderly_end_is_noticed_though_the_library_keeps_silent() {
+    // A closed namespace under an open connection, a closed session, and a closed WebSocket.
+    for last in [Message::text("41"), Message::text("1"), Message::Close(None)] {
+        let (addr, mut connections) = scripted().await;
+        let (link, notes) = open(addr);
+        up(&notes).await;
+        let mut socket = connections.recv().await.unwrap();
+        socket.send(last.clone()).await.unwrap();
+        let since = Instant::now();
+        // Reading answers a Close; whatever else comes is not of interest.
+        let reading = tokio::spawn(async move { while let Some(Ok(_)) = socket.next().await {} });
+        down(&notes).await;
+        assert!(since.elapsed() < Duration::from_secs(8), "{last:?}: {:?}", since.elapsed());
+        up(&notes).await;
+        link.close().await;
+        reading.abort();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_ends_the_connection_instead_of_the_memory() {
+    let (addr, mut connections) = scripted().await;
+    let notes = Notes::new();
+    let gui = Arc::clone(&notes);
+    // A window that takes its time: the supervisor cannot keep up.
+    let on_event: OnRoomEvent = Arc::new(move |event| {
+        if matches!(event, RoomEvent::Message { .. }) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        gui.emit(GuiEvent::Room(event));
+    });
+    let link = RoomLink::open(&Url::parse(&format!("http://{addr}")).unwrap(), on_event);
+    up(&notes).await;
+    let mut socket = connections.recv().await.unwrap();
+    let flood =
+        tokio::spawn(
+            async move { while socket.send(Message::text(r#"42["message",{"command":"X"}]"#)).await.is_ok() {} },
+        );
+    let (reason, _) = down(&notes).await;
+    assert_eq!(reason, "More messages came than this computer could handle.");
+    link.close().await;
+    flood.abort();
 }

@@ -16,23 +16,23 @@ use tokio::{
 };
 
 /// Longer than anything that is waited for takes on a busy machine.
-pub const DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A window that takes notes.
 #[derive(Default)]
-pub struct Notes {
+pub(crate) struct Notes {
     seen: Mutex<Vec<GuiEvent>>,
     focused: Mutex<usize>,
     changed: Notify,
 }
 
 impl Notes {
-    pub fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::default()
     }
 
     /// Waits until `find` finds something in what came so far and takes that and all before it off.
-    pub async fn wait<T>(&self, what: &str, mut find: impl FnMut(&GuiEvent) -> Option<T>) -> T {
+    pub(crate) async fn wait<T>(&self, what: &str, mut find: impl FnMut(&GuiEvent) -> Option<T>) -> T {
         let waiting = async {
             loop {
                 let changed = self.changed.notified();
@@ -53,11 +53,11 @@ impl Notes {
         }
     }
 
-    pub fn take(&self) -> Vec<GuiEvent> {
+    pub(crate) fn take(&self) -> Vec<GuiEvent> {
         std::mem::take(&mut self.seen.lock().unwrap())
     }
 
-    pub fn focused(&self) -> usize {
+    pub(crate) fn focused(&self) -> usize {
         *self.focused.lock().unwrap()
     }
 }
@@ -78,20 +78,20 @@ impl Gui for Notes {
 }
 
 /// A relay that asks often whether its members live.
-pub async fn relay(listen: SocketAddr) -> Relay {
+pub(crate) async fn relay(listen: SocketAddr) -> Relay {
     let mut config = RelayConfig::new(listen);
     config.ping_interval = Duration::from_millis(300);
     config.ping_timeout = Duration::from_millis(700);
     Relay::start(config).await.expect("a relay")
 }
 
-pub fn loopback() -> SocketAddr {
+pub(crate) fn loopback() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
 }
 
 /// What the cable does.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Cable {
+pub(crate) enum Cable {
     /// Bytes pass.
     Whole,
     /// Nothing passes, and nobody is told.
@@ -101,13 +101,13 @@ pub enum Cable {
 }
 
 /// A TCP proxy on loopback whose cable can be pulled.
-pub struct Proxy {
-    pub addr: SocketAddr,
+pub(crate) struct Proxy {
+    pub(crate) addr: SocketAddr,
     cable: watch::Sender<Cable>,
 }
 
 impl Proxy {
-    pub async fn to(target: SocketAddr) -> Self {
+    pub(crate) async fn to(target: SocketAddr) -> Self {
         let listener = TcpListener::bind(loopback()).await.unwrap();
         let addr = listener.local_addr().unwrap();
         let (cable, state) = watch::channel(Cable::Whole);
@@ -119,7 +119,7 @@ impl Proxy {
         Self { addr, cable }
     }
 
-    pub fn set(&self, cable: Cable) {
+    pub(crate) fn set(&self, cable: Cable) {
         self.cable.send_replace(cable);
     }
 }
