@@ -8,7 +8,7 @@ use crate::{
     session, web,
 };
 use axum::Router;
-use socketioxide::{ParserConfig, SocketIo, extract::SocketRef, handler::ConnectHandler, layer::SocketIoLayer};
+use socketioxide::{ParserConfig, SocketIo, extract::SocketRef, handler::ConnectHandler, service::SocketIoService};
 use std::{future::IntoFuture, io, net::SocketAddr, sync::Arc, time::Duration};
 use streamshare_protocol::limits::MESSAGE_BYTES_MAX;
 use tokio::{net::TcpListener, sync::watch, time::timeout};
@@ -92,8 +92,10 @@ impl Relay {
         let stop = CancellationToken::new();
         let cut = CancellationToken::new();
         let listener = GuardedListener::new(listener, &hub.config, cut.clone());
-        let (layer, io) = sockets(&hub, &stop);
-        let app = web::router(Arc::clone(&hub), stop.clone()).layer(layer).layer(any_origin());
+        let (service, io) = sockets(&hub, &stop, web::router(Arc::clone(&hub), stop.clone()));
+        // Not as a layer: a router makes a layer's service anew for each route, and some for each request, and every one
+        // would have sessions of its own.
+        let app = Router::new().fallback_service(service).layer(any_origin());
         let (ended_in, ended) = watch::channel(None);
         let serving = Serving { hub, listener, app, io, stop: stop.clone(), cut };
         tokio::spawn(async move {
@@ -173,8 +175,9 @@ impl Serving {
     }
 }
 
-fn sockets(hub: &Arc<Hub>, stop: &CancellationToken) -> (SocketIoLayer, Io) {
-    let (layer, io) = SocketIo::builder()
+/// Serves Socket.IO, and passes what is none to `pages`.
+fn sockets(hub: &Arc<Hub>, stop: &CancellationToken, pages: Router) -> (SocketIoService<Router>, Io) {
+    let (service, io) = SocketIo::builder()
         .ping_interval(hub.config.ping_interval)
         .ping_timeout(hub.config.ping_timeout)
         .connect_timeout(CONNECT_MAX)
@@ -184,7 +187,7 @@ fn sockets(hub: &Arc<Hub>, stop: &CancellationToken) -> (SocketIoLayer, Io) {
         .ws_max_frame_size(PACKET_BYTES_MAX)
         .ws_read_buffer_size(READ_BUFFER)
         .with_parser(ParserConfig::common().max_incoming_binary_buf_size(PACKET_BYTES_MAX))
-        .build_layer();
+        .build_with_inner_svc(pages);
     let (hub, stop) = (Arc::clone(hub), stop.clone());
     let register = move |socket: SocketRef| {
         let (hub, stop) = (Arc::clone(&hub), stop.clone());
@@ -198,7 +201,7 @@ fn sockets(hub: &Arc<Hub>, stop: &CancellationToken) -> (SocketIoLayer, Io) {
     };
     // A handler would run after the client was told that it is connected, so that its first message might find nobody.
     io.ns("/", (async || {}).with(register));
-    (layer, io)
+    (service, io)
 }
 
 /// Pages from anywhere may join rooms; no credentials exist that could be abused.

@@ -11,7 +11,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use streamshare_protocol::{ClientMessage, ErrorCode};
+use streamshare_protocol::{ClientMessage, ErrorCode, RelayMessage};
 use tokio::{
     sync::mpsc::error::TrySendError,
     time::{Instant, sleep},
@@ -49,10 +49,11 @@ pub(crate) fn register(socket: &SocketRef, hub: &Arc<Hub>) {
     // All work is done before the future is made, in the task that reads the socket: socketioxide spawns the futures, and
     // messages handled in them would overtake each other.
     socket.on(EVENT, move |socket: SocketRef, incoming: Incoming| {
-        let refusal = of_messages.handle(&socket, &incoming).err();
+        let refusal = of_messages.handle(&socket, &incoming).err().map(Refusal::into_message);
+        let unsent = refusal.filter(|refusal| !answered(&socket, refusal));
         async move {
-            if let Some(refusal) = refusal {
-                answer(&socket, refusal).await;
+            if let Some(refusal) = unsent {
+                answer_later(&socket, &refusal).await;
             }
         }
     });
@@ -160,17 +161,24 @@ impl Allowance {
     }
 }
 
-/// Tells a socket why its message was refused. Where its queue is full, the message is dropped: it is not listening.
-async fn answer(socket: &SocketRef, refusal: Refusal) {
-    let message = refusal.into_message();
+/// Tells a socket why its message was refused; says whether that is done with. Where its queue is full, the message is
+/// dropped: it is not listening.
+fn answered(socket: &SocketRef, refusal: &RelayMessage) -> bool {
+    match socket.emit(EVENT, refusal) {
+        Ok(()) => true,
+        Err(SendError::Socket(SocketError::Closed)) => false,
+        Err(error) => {
+            tracing::debug!(sid = %socket.id, %error, "cannot deliver an error");
+            true
+        }
+    }
+}
+
+async fn answer_later(socket: &SocketRef, refusal: &RelayMessage) {
     for _ in 0..ANSWER_TRIES {
-        match socket.emit(EVENT, &message) {
-            Err(SendError::Socket(SocketError::Closed)) => sleep(ANSWER_RETRY).await,
-            Ok(()) => return,
-            Err(error) => {
-                tracing::debug!(sid = %socket.id, %error, "cannot deliver an error");
-                return;
-            }
+        sleep(ANSWER_RETRY).await;
+        if answered(socket, refusal) {
+            return;
         }
     }
 }
