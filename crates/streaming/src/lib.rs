@@ -7,11 +7,27 @@
 //! What this crate deliberately does not do: it knows no rooms, playlists, members or windows, it speaks no IPC, it has no
 //! WebRTC peers, and it transcodes nothing. The HTTP server answers GET and HEAD for media bytes and has no control surface.
 
+mod bencode;
+mod body;
 mod config;
 mod engine;
 mod error;
+mod fetch;
+mod file_name;
 mod info_hash;
+mod magnet;
+mod media;
+mod metainfo;
+mod range;
+mod register;
+mod registry;
+mod resolve;
+mod server;
+mod session;
+mod share;
+mod storage;
 mod torrent;
+mod torrents;
 
 pub use config::{EngineConfig, NetworkConfig};
 pub use engine::Engine;

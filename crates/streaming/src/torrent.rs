@@ -125,11 +125,3 @@ pub struct Stats {
     /// Peers ever heard of, the connected ones included.
     pub peers_known: u32,
 }
-
-impl TorrentInfo {
-    /// Indices of the files worth playing, in playing order.
-    #[must_use]
-    pub fn playable(&self) -> Vec<usize> {
-        Vec::new()
-    }
-}

@@ -1,0 +1,243 @@
+//! A torrent's metainfo, held to rules before librqbit sees it: librqbit panics on a piece length of 0, takes wrong hash counts and
+//! names like `C:evil`, and reads fields of the outer dictionary that it does not need.
+
+use bytes::Bytes;
+use sha1::{Digest, Sha1};
+use url::Url;
+
+use crate::bencode::{self, Dict, Value, write_bytes};
+use crate::{AddError, FileInfo, FileKind, InfoHash, TorrentInfo, file_name};
+
+/// Bytes of a `.torrent` or an info dictionary: a 4 TiB torrent of 4 MiB pieces has 20 MiB of hashes, no film comes near.
+pub(crate) const MAX_METAINFO_LEN: usize = 16 << 20;
+/// Files in a torrent.
+const MAX_FILES: usize = 100_000;
+/// Bytes in a piece: beyond it the first frame takes minutes, and libtorrent's own limit is near.
+const MAX_PIECE_LEN: i64 = 64 << 20;
+/// Bytes in a torrent, so that no sum of lengths and offsets comes near overflow: 1 PiB.
+const MAX_TOTAL_LEN: u64 = 1 << 50;
+/// Trackers kept of a torrent.
+const MAX_TRACKERS: usize = 100;
+/// Bytes in a tracker's address.
+const MAX_TRACKER_LEN: usize = 2048;
+
+/// Metainfo that keeps the rules.
+#[derive(Debug, Clone)]
+pub(crate) struct Metainfo {
+    pub(crate) info: TorrentInfo,
+    pub(crate) piece_count: usize,
+    /// Whether all files lie in a folder named like the torrent.
+    pub(crate) is_multi_file: bool,
+    raw_info: Bytes,
+}
+
+impl Metainfo {
+    /// Reads a `.torrent`.
+    pub(crate) fn parse(bytes: &Bytes) -> Result<Self, AddError> {
+        if bytes.len() > MAX_METAINFO_LEN {
+            return Err(bad("it is larger than 16 MiB"));
+        }
+        if bytes.first() != Some(&b'd') {
+            return Err(AddError::NotATorrent("the file does not begin like one".into()));
+        }
+        let root = bencode::decode(bytes).map_err(bad)?;
+        let root = root.as_dict().ok_or_else(|| bad("it is no dictionary"))?;
+        let info = root.get("info").and_then(Value::as_dict).ok_or_else(|| bad("it describes no files"))?;
+        let trackers = announce_urls(root);
+        Self::from_dict(bytes, info, trackers)
+    }
+
+    fn from_dict(bytes: &Bytes, info: &Dict<'_>, trackers: Vec<String>) -> Result<Self, AddError> {
+        let layout = Layout::read(info)?;
+        let raw_info = bytes.slice_ref(info.raw);
+        let info_hash = InfoHash(Sha1::digest(&raw_info).into());
+        // librqbit decodes names that are not UTF-8: what it will write to the disk is what must keep the rules.
+        let wrapped = wrap(&raw_info, &[]);
+        let decoded = librqbit::torrent_from_bytes(&wrapped).map_err(|error| bad(format!("{error:#}")))?;
+        if decoded.info_hash.0 != info_hash.0 {
+            return Err(bad("its identity is ambiguous"));
+        }
+        let decoded = decoded.info.data.validate().map_err(|error| bad(format!("{error:#}")))?;
+        let mut names = file_name::Tree::default();
+        let mut files = Vec::with_capacity(layout.lengths.len());
+        for (file, length) in decoded.iter_file_details().zip(&layout.lengths) {
+            let is_padding = file.attrs().padding;
+            let parts = file.filename.to_vec();
+            if file.len != *length {
+                return Err(bad("its file lengths are ambiguous"));
+            }
+            if !is_padding {
+                names.insert(&parts).map_err(bad)?;
+            }
+            let path = parts.join("/");
+            let kind = if is_padding { FileKind::Other } else { FileKind::of(&path) };
+            files.push(FileInfo { path, length: *length, kind });
+        }
+        if files.len() != layout.lengths.len() {
+            return Err(bad("its list of files is ambiguous"));
+        }
+        let name = decoded.name().map(|name| name.into_owned()).filter(|name| file_name::check_part(name).is_ok());
+        let name = name.unwrap_or_else(|| info_hash.to_string());
+        let info = TorrentInfo { info_hash, name, files, trackers, private: layout.private };
+        Ok(Self { info, piece_count: layout.piece_count, is_multi_file: layout.is_multi_file, raw_info })
+    }
+
+    /// The same torrent as `.torrent` bytes with these trackers and nothing else around the info dictionary.
+    pub(crate) fn to_bytes(&self) -> Bytes {
+        // librqbit picks one tracker of a private torrent by chance, so it is given one that it can use.
+        let usable = self.info.trackers.iter().find(|tracker| is_usable(tracker));
+        match usable {
+            Some(tracker) if self.info.private => wrap(&self.raw_info, std::slice::from_ref(tracker)),
+            _ => wrap(&self.raw_info, &self.info.trackers),
+        }
+    }
+
+    /// Adds trackers that are not known yet, unless the torrent is private.
+    pub(crate) fn add_trackers<'a>(&mut self, trackers: impl IntoIterator<Item = &'a str>) {
+        if !self.info.private {
+            extend_trackers(&mut self.info.trackers, trackers);
+        }
+    }
+}
+
+/// Whether librqbit can announce to a tracker.
+pub(crate) fn is_usable(tracker: &str) -> bool {
+    Url::parse(tracker).is_ok_and(|url| matches!(url.scheme(), "http" | "https" | "udp"))
+}
+
+/// Appends the trackers that are well-formed and new, in order.
+pub(crate) fn extend_trackers<'a>(trackers: &mut Vec<String>, more: impl IntoIterator<Item = &'a str>) {
+    for tracker in more {
+        let tracker = tracker.trim();
+        let known = trackers.iter().any(|known| known == tracker);
+        if known || trackers.len() >= MAX_TRACKERS || tracker.len() > MAX_TRACKER_LEN {
+            continue;
+        }
+        let Ok(url) = Url::parse(tracker) else { continue };
+        if url.has_host() && matches!(url.scheme(), "http" | "https" | "udp" | "ws" | "wss") {
+            trackers.push(tracker.to_owned());
+        }
+    }
+}
+
+/// A `.torrent` of an info dictionary.
+pub(crate) fn wrap(raw_info: &[u8], trackers: &[String]) -> Bytes {
+    let mut out = Vec::with_capacity(raw_info.len() + 64);
+    out.push(b'd');
+    if let Some(first) = trackers.first() {
+        write_bytes(&mut out, b"announce");
+        write_bytes(&mut out, first.as_bytes());
+        write_bytes(&mut out, b"announce-list");
+        out.push(b'l');
+        for tracker in trackers {
+            out.push(b'l');
+            write_bytes(&mut out, tracker.as_bytes());
+            out.push(b'e');
+        }
+        out.push(b'e');
+    }
+    write_bytes(&mut out, b"info");
+    out.extend_from_slice(raw_info);
+    out.push(b'e');
+    out.into()
+}
+
+/// BEP 12: the list of tiers where there is one, else the one tracker.
+fn announce_urls(root: &Dict<'_>) -> Vec<String> {
+    let tiers = root.get("announce-list").and_then(Value::as_list).unwrap_or_default();
+    let listed = tiers.iter().filter_map(Value::as_list).flatten();
+    let all = listed
+        .chain(root.get("announce"))
+        .filter_map(Value::as_bytes)
+        .filter_map(|bytes| std::str::from_utf8(bytes).ok());
+    let mut trackers = Vec::new();
+    extend_trackers(&mut trackers, all);
+    trackers
+}
+
+/// The numbers of an info dictionary.
+struct Layout {
+    lengths: Vec<u64>,
+    piece_count: usize,
+    is_multi_file: bool,
+    private: bool,
+}
+
+impl Layout {
+    fn read(info: &Dict<'_>) -> Result<Self, AddError> {
+        let Some(pieces) = info.get("pieces") else {
+            let is_v2 =
+                info.get("meta version").and_then(Value::as_integer) == Some(2) || info.get("file tree").is_some();
+            return Err(bad(if is_v2 {
+                "it is BitTorrent v2 only, which is not supported yet"
+            } else {
+                "it has no piece hashes"
+            }));
+        };
+        let pieces = pieces.as_bytes().ok_or_else(|| bad("its piece hashes are broken"))?;
+        let piece_length = info.get("piece length").and_then(Value::as_integer).unwrap_or_default();
+        let fits_blocks = piece_length % (16 << 10) == 0 || (piece_length >= 1 << 10 && piece_length.count_ones() == 1);
+        if !(1..=MAX_PIECE_LEN).contains(&piece_length) || !fits_blocks {
+            return Err(bad(format!("its piece length is {piece_length}")));
+        }
+        let (lengths, is_multi_file) = match (info.get("length"), info.get("files")) {
+            (Some(length), None) => {
+                let name = info.get("name").and_then(Value::as_bytes).unwrap_or_default();
+                if name.is_empty() {
+                    return Err(bad("its file has no name"));
+                }
+                (vec![file_length(Some(length))?], false)
+            }
+            (None, Some(files)) => (Self::file_lengths(files)?, true),
+            (Some(_), Some(_)) => return Err(bad("it says both one file and several")),
+            (None, None) => return Err(bad("it has no files")),
+        };
+        let mut total = 0u64;
+        for length in &lengths {
+            total = total
+                .checked_add(*length)
+                .filter(|total| *total <= MAX_TOTAL_LEN)
+                .ok_or_else(|| bad("its files are too large"))?;
+        }
+        if total == 0 {
+            return Err(bad("its files are empty"));
+        }
+        let expected = total.div_ceil(piece_length.unsigned_abs());
+        if pieces.len() % 20 != 0 || pieces.len() as u64 / 20 != expected {
+            return Err(bad(format!("it has {} piece hashes for {expected} pieces", pieces.len() / 20)));
+        }
+        let private = info.get("private").and_then(Value::as_integer).is_some_and(|private| private != 0);
+        Ok(Self { lengths, piece_count: pieces.len() / 20, is_multi_file, private })
+    }
+
+    fn file_lengths(files: &Value<'_>) -> Result<Vec<u64>, AddError> {
+        let files = files.as_list().ok_or_else(|| bad("its list of files is broken"))?;
+        if files.is_empty() {
+            return Err(bad("it has no files"));
+        }
+        if files.len() > MAX_FILES {
+            return Err(bad(format!("it has {} files, more than {MAX_FILES}", files.len())));
+        }
+        files
+            .iter()
+            .map(|file| {
+                let file = file.as_dict().ok_or_else(|| bad("its list of files is broken"))?;
+                let path = file.get("path").and_then(Value::as_list).unwrap_or_default();
+                if path.is_empty() || path.iter().any(|part| part.as_bytes().is_none()) {
+                    return Err(bad("a file has no name"));
+                }
+                file_length(file.get("length"))
+            })
+            .collect()
+    }
+}
+
+fn file_length(length: Option<&Value<'_>>) -> Result<u64, AddError> {
+    let length = length.and_then(Value::as_integer).ok_or_else(|| bad("a file has no length"))?;
+    u64::try_from(length).map_err(|_| bad("a file has a negative length"))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "takes literals and errors alike")]
+fn bad(reason: impl ToString) -> AddError {
+    AddError::BadMetainfo(reason.to_string())
+}

@@ -1,0 +1,110 @@
+//! What librqbit does not remember about torrents: which files are the user's own, shared where they lie, and which folder belongs to
+//! which torrent.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::UNIX_EPOCH;
+
+use serde::{Deserialize, Serialize};
+
+use crate::InfoHash;
+
+/// The folder of a torrent's files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Record {
+    /// Files lie at this folder joined with their path in the torrent.
+    pub(crate) folder: PathBuf,
+    /// For files of the user's, shared in place: how each was when it was hashed, in the order of the torrent.
+    pub(crate) shared: Option<Vec<SharedFile>>,
+}
+
+/// A file of the user's as it was when it was hashed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SharedFile {
+    /// Below the record's folder.
+    pub(crate) path: PathBuf,
+    pub(crate) length: u64,
+    /// Nanoseconds since 1970; a change means that the hashes no longer hold.
+    pub(crate) modified_ns: u128,
+}
+
+impl SharedFile {
+    /// Looks at the file on the disk.
+    pub(crate) fn read(folder: &Path, path: PathBuf) -> io::Result<Self> {
+        let metadata = std::fs::metadata(folder.join(&path))?;
+        let modified_ns = metadata.modified()?.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+        Ok(Self { path, length: metadata.len(), modified_ns })
+    }
+}
+
+/// All records, kept in one JSON file.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    file: PathBuf,
+    records: Mutex<BTreeMap<String, Record>>,
+}
+
+impl Registry {
+    /// Reads the records. A broken file is set aside: the torrents themselves are librqbit's to remember.
+    pub(crate) fn load(file: PathBuf) -> io::Result<Self> {
+        let records = match std::fs::read(&file) {
+            Ok(bytes) => serde_json::from_slice(&bytes).or_else(|error| {
+                tracing::warn!(%error, "the registry of torrents is broken, beginning a new one");
+                set_aside(&file).map(|()| BTreeMap::new())
+            })?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
+            Err(error) => return Err(error),
+        };
+        Ok(Self { file, records: Mutex::new(records) })
+    }
+
+    pub(crate) fn get(&self, info_hash: InfoHash) -> Option<Record> {
+        self.lock().get(&info_hash.to_string()).cloned()
+    }
+
+    /// The torrent that these very files were hashed into before.
+    pub(crate) fn find_shared(&self, folder: &Path, files: &[SharedFile]) -> Option<InfoHash> {
+        let records = self.lock();
+        let found =
+            records.iter().find(|(_, record)| record.folder == folder && record.shared.as_deref() == Some(files))?;
+        found.0.parse().ok()
+    }
+
+    pub(crate) fn is_claimed(&self, folder: &Path) -> bool {
+        self.lock().values().any(|record| record.folder == folder)
+    }
+
+    /// Blocks on the disk.
+    pub(crate) fn insert(&self, info_hash: InfoHash, record: Record) -> io::Result<()> {
+        let mut records = self.lock();
+        if records.get(&info_hash.to_string()) == Some(&record) {
+            return Ok(());
+        }
+        records.insert(info_hash.to_string(), record);
+        self.save(&records)
+    }
+
+    /// Blocks on the disk.
+    pub(crate) fn remove(&self, info_hash: InfoHash) -> io::Result<()> {
+        let mut records = self.lock();
+        records.remove(&info_hash.to_string());
+        self.save(&records)
+    }
+
+    fn save(&self, records: &BTreeMap<String, Record>) -> io::Result<()> {
+        let partial = self.file.with_extension("partial");
+        std::fs::write(&partial, serde_json::to_vec(records)?)?;
+        std::fs::rename(partial, &self.file)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Record>> {
+        self.records.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// Moves a broken file out of the way, for people to look at.
+pub(crate) fn set_aside(file: &Path) -> io::Result<()> {
+    std::fs::rename(file, file.with_extension("broken"))
+}

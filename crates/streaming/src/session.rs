@@ -1,0 +1,115 @@
+//! librqbit's session, set up for streaming.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use librqbit::dht::DhtPersistenceConfig;
+use librqbit::storage::StorageFactoryExt;
+use librqbit::{
+    ConnectionOptions, DhtSessionConfig, ListenerMode, ListenerOptions, PeerConnectionOptions, Session, SessionOptions,
+    SessionPersistenceConfig,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::registry::set_aside;
+use crate::storage::Factory;
+use crate::{EngineConfig, NetworkConfig, StartError};
+
+/// Permits of librqbit's disk semaphore. Each open stream holds one, and all other disk access needs one.
+pub(crate) const DISK_PERMITS: usize = crate::server::MAX_STREAMS + 64;
+/// Peers a torrent; dead addresses take up places of the default 128.
+const PEER_LIMIT: usize = 256;
+/// librqbit's default of 10 s lets dead addresses hold their places for long.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Peers send keep-alives every 55 s (WebTorrent) to 100 s (Transmission); librqbit's default of 10 s drops every idle one.
+const READ_TIMEOUT: Duration = Duration::from_secs(110);
+/// Other librqbits drop a peer that was silent for 10 s.
+const KEEP_ALIVE: Duration = Duration::from_secs(8);
+/// Blocks of 16 KiB on their way from one peer. They are not cancelled on a seek: 16 seeks fastest, 128 (the default) measured 2.5 times
+/// as slow; 32 is the compromise with peers far away, 512 KiB a round trip.
+const REQUEST_WINDOW: usize = 32;
+
+/// The folder of librqbit's own files.
+pub(crate) fn folder(state_dir: &Path) -> PathBuf {
+    state_dir.join("session")
+}
+
+/// Starts the session; the torrents of the last run come back.
+pub(crate) async fn start(
+    config: &EngineConfig,
+    factory: Factory,
+    cancel: CancellationToken,
+) -> Result<Arc<Session>, StartError> {
+    if let Err(error) = librqbit::try_increase_nofile_limit() {
+        tracing::debug!(%error, "the limit of open files stays");
+    }
+    let folder = folder(&config.state_dir);
+    set_broken_aside(&folder.join("session.json"));
+    set_broken_aside(&config.state_dir.join("dht.json"));
+    let options = options(config, folder, factory, cancel)?;
+    let session = Session::new_with_opts(config.download_dir.clone(), options).await;
+    session.map_err(|error| StartError::Session(format!("{error:#}")))
+}
+
+/// librqbit does not start on a file that a power loss has cut off.
+fn set_broken_aside(file: &Path) {
+    let Ok(bytes) = std::fs::read(file) else { return };
+    if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(&bytes) {
+        tracing::warn!(%error, file = %file.display(), "a state file is broken, beginning a new one");
+        if let Err(error) = set_aside(file) {
+            tracing::warn!(%error, "the broken file stays");
+        }
+    }
+}
+
+fn options(
+    config: &EngineConfig,
+    folder: PathBuf,
+    factory: Factory,
+    cancel: CancellationToken,
+) -> Result<SessionOptions, StartError> {
+    let network = &config.network;
+    let dht_file = config.state_dir.join("dht.json");
+    let dht = || DhtSessionConfig {
+        persistence: Some(DhtPersistenceConfig { dump_interval: None, config_filename: Some(dht_file) }),
+        ..DhtSessionConfig::default()
+    };
+    let peer_opts = PeerConnectionOptions {
+        connect_timeout: Some(CONNECT_TIMEOUT),
+        read_write_timeout: Some(READ_TIMEOUT),
+        keep_alive_interval: Some(KEEP_ALIVE),
+        max_request_window: Some(REQUEST_WINDOW),
+    };
+    Ok(SessionOptions {
+        dht: network.dht.then(dht),
+        disable_trackers: !network.trackers,
+        disable_local_service_discovery: !network.local_discovery,
+        fastresume: true,
+        persistence: Some(SessionPersistenceConfig::Json { folder: Some(folder) }),
+        listen: network.listen.map(|addr| listener(network, addr)).transpose().map_err(StartError::Listen)?,
+        connect: Some(ConnectionOptions { peer_opts: Some(peer_opts), ..ConnectionOptions::default() }),
+        default_storage_factory: Some(factory.boxed()),
+        cancellation_token: Some(cancel),
+        runtime_worker_threads: Some(DISK_PERMITS),
+        peer_limit: Some(PEER_LIMIT),
+        client_name_and_version: Some(concat!("Streamshare ", env!("CARGO_PKG_VERSION")).to_owned()),
+        ..SessionOptions::default()
+    })
+}
+
+fn listener(network: &NetworkConfig, mut addr: SocketAddr) -> std::io::Result<ListenerOptions> {
+    // librqbit announces port 4240 to trackers when it listens on the loopback interface, unless it is told the port.
+    if addr.ip().is_loopback() && addr.port() == 0 {
+        addr = TcpListener::bind(addr)?.local_addr()?;
+    }
+    Ok(ListenerOptions {
+        mode: if network.utp { ListenerMode::TcpAndUtp } else { ListenerMode::TcpOnly },
+        listen_addr: addr,
+        enable_upnp_port_forwarding: network.upnp,
+        announce_port: Some(addr.port()).filter(|port| *port != 0),
+        ipv4_only: false,
+        ..ListenerOptions::default()
+    })
+}

@@ -1,0 +1,125 @@
+//! Where librqbit reads and writes: its own file storage for downloads, a read-only one for files of the user's.
+//!
+//! librqbit's file storage opens all files for writing, sets their lengths and overwrites pieces that do not check out. For a film that the
+//! user shares from where it lies that would mean: a read-only film cannot be shared, and an edited one is overwritten by its old version.
+
+use std::any::TypeId;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use librqbit::storage::filesystem::FilesystemStorageFactory;
+use librqbit::storage::{BoxStorageFactory, StorageFactory, StorageFactoryExt, TorrentStorage};
+use librqbit::{ManagedTorrentShared, TorrentMetadata};
+
+use crate::InfoHash;
+use crate::registry::{Record, Registry, SharedFile};
+
+/// librqbit speaks `anyhow`.
+type Result<T> = anyhow::Result<T>;
+
+/// Chooses the storage of each torrent, also when librqbit restores them.
+#[derive(Debug, Clone)]
+pub(crate) struct Factory {
+    pub(crate) registry: Arc<Registry>,
+}
+
+impl StorageFactory for Factory {
+    type Storage = Box<dyn TorrentStorage>;
+
+    fn create(&self, shared: &ManagedTorrentShared, metadata: &TorrentMetadata) -> Result<Self::Storage> {
+        match self.registry.get(InfoHash(shared.info_hash.0)) {
+            Some(Record { folder, shared: Some(files) }) => Ok(Box::new(SharedFiles::new(&folder, &files))),
+            Some(Record { shared: None, .. }) | None => {
+                Ok(Box::new(FilesystemStorageFactory::default().create(shared, metadata)?))
+            }
+        }
+    }
+
+    /// librqbit persists torrents on its file storage only. This one wraps it, and a shared torrent is restored by `create` above.
+    fn is_type_id(&self, type_id: TypeId) -> bool {
+        type_id == TypeId::of::<FilesystemStorageFactory>()
+    }
+
+    fn clone_box(&self) -> BoxStorageFactory {
+        self.clone().boxed()
+    }
+}
+
+/// Files of the user's, opened when first read, never written and never deleted.
+struct SharedFiles {
+    folder: PathBuf,
+    files: Arc<Vec<(SharedFile, OnceLock<File>)>>,
+}
+
+impl SharedFiles {
+    fn new(folder: &Path, files: &[SharedFile]) -> Self {
+        let files = files.iter().map(|file| (file.clone(), OnceLock::new())).collect();
+        Self { folder: folder.to_owned(), files: Arc::new(files) }
+    }
+
+    fn file(&self, file_id: usize) -> Result<&File> {
+        let (shared, opened) = self.files.get(file_id).ok_or_else(|| anyhow::anyhow!("no such file"))?;
+        if let Some(file) = opened.get() {
+            return Ok(file);
+        }
+        let file = File::open(self.folder.join(&shared.path))?;
+        Ok(opened.get_or_init(|| file))
+    }
+}
+
+impl TorrentStorage for SharedFiles {
+    fn init(&mut self, _shared: &ManagedTorrentShared, metadata: &TorrentMetadata) -> Result<()> {
+        anyhow::ensure!(
+            metadata.file_infos.len() == self.files.len(),
+            "the record of the shared files does not fit the torrent"
+        );
+        for (file, _) in self.files.iter() {
+            let now = SharedFile::read(&self.folder, file.path.clone())?;
+            anyhow::ensure!(now == *file, "{} has changed since it was shared", file.path.display());
+        }
+        Ok(())
+    }
+
+    fn pread_exact(&self, file_id: usize, offset: u64, buf: &mut [u8]) -> Result<()> {
+        Ok(read_exact_at(self.file(file_id)?, buf, offset)?)
+    }
+
+    fn pwrite_all(&self, _file_id: usize, _offset: u64, _buf: &[u8]) -> Result<()> {
+        anyhow::bail!("the file is shared, not downloaded: it has changed or cannot be read any more")
+    }
+
+    fn remove_file(&self, _file_id: usize, _filename: &Path) -> Result<()> {
+        Ok(())
+    }
+
+    fn remove_directory_if_empty(&self, _path: &Path) -> Result<()> {
+        Ok(())
+    }
+
+    fn ensure_file_length(&self, _file_id: usize, _length: u64) -> Result<()> {
+        Ok(())
+    }
+
+    fn take(&self) -> Result<Box<dyn TorrentStorage>> {
+        Ok(Box::new(Self { folder: self.folder.clone(), files: self.files.clone() }))
+    }
+}
+
+#[cfg(unix)]
+fn read_exact_at(file: &File, buf: &mut [u8], offset: u64) -> std::io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, buf, offset)
+}
+
+#[cfg(windows)]
+fn read_exact_at(file: &File, mut buf: &mut [u8], mut offset: u64) -> std::io::Result<()> {
+    while !buf.is_empty() {
+        let count = std::os::windows::fs::FileExt::seek_read(file, buf, offset)?;
+        if count == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        offset += count as u64;
+        buf = &mut buf[count..];
+    }
+    Ok(())
+}

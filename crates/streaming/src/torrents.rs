@@ -1,0 +1,103 @@
+//! The torrents of an engine.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use librqbit::{ManagedTorrent, ManagedTorrentState, TorrentStatsState};
+use tokio_util::sync::CancellationToken;
+
+use crate::{InfoHash, State, Stats, TorrentInfo};
+
+/// A torrent of the session.
+pub(crate) struct Torrent {
+    pub(crate) info: TorrentInfo,
+    pub(crate) handle: Arc<ManagedTorrent>,
+    /// Ends the responses that read from it, and the waits on it.
+    pub(crate) cancel: CancellationToken,
+    /// Held while its selection of files is changed.
+    pub(crate) selecting: tokio::sync::Mutex<()>,
+}
+
+impl Torrent {
+    /// Why it failed, if it did, in a sentence.
+    pub(crate) fn failure(&self) -> Option<String> {
+        self.handle.with_state(
+            |state| if let ManagedTorrentState::Error(error) = state { Some(describe(error)) } else { None },
+        )
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let stats = self.handle.stats();
+        let state = match stats.state {
+            TorrentStatsState::Initializing { .. } => State::Checking,
+            TorrentStatsState::Live if stats.finished => State::Seeding,
+            TorrentStatsState::Live => State::Downloading,
+            TorrentStatsState::Paused => State::Paused,
+            TorrentStatsState::Error => State::Failed(self.failure().unwrap_or_else(|| "it stopped".into())),
+        };
+        // While it is checked, librqbit tells how much it has looked at.
+        let have_bytes = if state == State::Checking { 0 } else { stats.file_progress.iter().sum() };
+        let total_bytes = self.info.files.iter().map(|file| file.length).sum();
+        let live = stats.live.as_ref();
+        let peers = live.map(|live| &live.snapshot.peer_stats);
+        Stats {
+            state,
+            have_bytes,
+            total_bytes,
+            download_bps: live.map_or(0, |live| live.download_speed.as_bytes()),
+            upload_bps: live.map_or(0, |live| live.upload_speed.as_bytes()),
+            peers_live: peers.map_or(0, |peers| peers.live),
+            peers_known: peers.map_or(0, |peers| peers.seen),
+        }
+    }
+}
+
+impl std::fmt::Debug for Torrent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Torrent").field("info_hash", &self.info.info_hash).finish_non_exhaustive()
+    }
+}
+
+/// All torrents by info hash.
+#[derive(Debug, Default)]
+pub(crate) struct Torrents(Mutex<BTreeMap<InfoHash, Arc<Torrent>>>);
+
+impl Torrents {
+    pub(crate) fn get(&self, info_hash: InfoHash) -> Option<Arc<Torrent>> {
+        self.lock().get(&info_hash).cloned()
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Torrent>> {
+        self.lock().values().cloned().collect()
+    }
+
+    pub(crate) fn insert(&self, torrent: Arc<Torrent>) {
+        self.lock().insert(torrent.info.info_hash, torrent);
+    }
+
+    /// Takes it out and ends what waits on it.
+    pub(crate) fn remove(&self, info_hash: InfoHash) -> Option<Arc<Torrent>> {
+        let torrent = self.lock().remove(&info_hash)?;
+        torrent.cancel.cancel();
+        Some(torrent)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<InfoHash, Arc<Torrent>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// librqbit's error in a sentence.
+pub(crate) fn describe(error: &anyhow::Error) -> String {
+    match io_error(error).map(std::io::Error::kind) {
+        Some(std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded) => {
+            "there is no space left on the disk".into()
+        }
+        _ => format!("{error:#}"),
+    }
+}
+
+/// The operating system's part in an error.
+pub(crate) fn io_error(error: &anyhow::Error) -> Option<&std::io::Error> {
+    error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>())
+}
