@@ -10,12 +10,14 @@ const loadScript = (src) =>
 
 const boot = document.getElementById("boot");
 try {
+  // Asked for at once, not only when ui.js has arrived.
+  const wasm = fetch(new URL("./ui_bg.wasm", import.meta.url));
   const [ui] = await Promise.all([
     import("./ui.js"),
     "__TAURI__" in window ? undefined : loadScript(new URL("./socket.io.min.js", import.meta.url).href),
   ]);
   boot.remove();
-  await ui.default();
+  await ui.default({ module_or_path: wasm });
 } catch (error) {
   console.error(error);
   boot.textContent = "Streamshare could not be loaded. Please reload the page; if that does not help, update the browser.";
