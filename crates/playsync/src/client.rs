@@ -14,8 +14,8 @@ use members::Members;
 use pending::Pending;
 use std::{collections::VecDeque, time::Duration};
 use streamshare_protocol::{
-    ActionId, ClientHello, ClientMessage, Control, Epoch, ItemId, Join, MediaTime, MemberId, Order, PlaybackState,
-    PlayerState, Playlist, RelayHello, RelayMessage, Restores, Status, UnixMs,
+    ActionId, ClientHello, ClientMessage, Control, Epoch, ErrorCode, ItemId, Join, MediaTime, MemberId, Order,
+    PlaybackState, PlayerState, Playlist, RelayHello, RelayMessage, Restores, Status, UnixMs,
 };
 pub use types::{Action, ClientConfig, Input, LinkState, MemberView, Notice, Output, PlayerPhase, PlayerReport, View};
 
@@ -129,7 +129,7 @@ impl Client {
     }
 
     fn anchor(&self) -> &Anchor {
-        self.pending.anchor().unwrap_or(&self.confirmed)
+        self.pending.anchor(self.head_id()).unwrap_or(&self.confirmed)
     }
 
     fn duration(&self) -> Option<MediaTime> {
@@ -202,9 +202,13 @@ impl Client {
             }
             RelayMessage::Pong { id, relay_time } => self.clock.handle_pong(id, relay_time, now.mono),
             RelayMessage::Error { code, message, action_id } => {
-                let reverts = action_id.is_some_and(|id| self.pending.settle(id).is_some());
-                if reverts {
+                let own = action_id.and_then(|id| self.pending.settle(id));
+                if own.is_some() {
                     self.follower.handle_change();
+                }
+                // A command that met another item than it was meant for is moot, not wrong.
+                if own.is_some() && code == ErrorCode::NoSuchItem {
+                    return;
                 }
                 self.notice(Notice::Refused { code, message });
             }
@@ -268,14 +272,13 @@ impl Client {
         let head = self.head_id();
         if head != former_head {
             self.members.forget_reports();
-            self.pending.forget_controls();
             let went_on = former_head.is_some() && former_state == PlaybackState::Playing;
             let starts = (self.start_next || went_on) && hello.status == Status::IDLE;
             self.autostart = head.filter(|_| starts);
             if head.is_some() {
                 self.start_next = false;
             }
-        } else if another_state && self.pending.state().is_none() {
+        } else if another_state && self.pending.anchor(head).is_none() {
             self.follower.handle_change();
         }
         if hello.status != Status::IDLE {
@@ -302,7 +305,7 @@ impl Client {
             Anchor { position: control.current_time, at_ms: relay_time.map_or(relay_ms, UnixMs::ms), state };
         self.autostart = None;
         // What this client did and the relay has not taken yet will come after this in the room's order.
-        if self.pending.state().is_some() {
+        if self.pending.anchor(self.head_id()).is_some() {
             return;
         }
         self.follower.handle_change();

@@ -201,6 +201,10 @@ impl Room {
     }
 
     fn handle_control(&mut self, member: MemberId, state: PlaybackState, control: Control, now: RelayTime) {
+        if control.item_id.is_some() && control.item_id != head_id(&self.playlist) {
+            let message = "Another item plays by now.";
+            return self.refuse(member, ErrorCode::NoSuchItem, message, control.action_id);
+        }
         self.anchor = Anchor { position: control.current_time, at_ms: ms(now), state };
         self.changed();
         let others = self.others(member);

@@ -109,6 +109,10 @@ pub struct Control {
     /// The sender's number for this action; the relay answers with a TAKEN. An addition of ours.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action_id: Option<ActionId>,
+    /// The item that `current_time` is a place in; where it is no longer the head, the relay refuses the action. An
+    /// addition of ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub item_id: Option<ItemId>,
     /// Fields of others, passed on.
     #[serde(flatten)]
     pub extra: Extra,

@@ -87,7 +87,7 @@ pub(crate) fn relay_message(value: &Value) -> Result<Option<RelayMessage>, Decod
 /// What only the relay may say: never passed on from a member's message.
 const RELAY_FIELDS: [&str; 4] = ["userId", "order", "relayTime", "epoch"];
 /// What this version reads of a PLAY or PAUSE itself.
-const CONTROL_FIELDS: [&str; 4] = ["command", "currentTime", "dispatchedAt", "actionId"];
+const CONTROL_FIELDS: [&str; 5] = ["command", "currentTime", "dispatchedAt", "actionId", "itemId"];
 /// What this version reads of a SYNC itself.
 const REPORT_FIELDS: [&str; 6] = ["command", "currentTime", "buffer", "dispatchedAt", "playerState", "duration"];
 
@@ -96,6 +96,7 @@ fn control(fields: &Fields<'_>) -> Result<Control, DecodeError> {
         current_time: fields.media_time("currentTime")?,
         dispatched_at: fields.unix_ms("dispatchedAt")?,
         action_id: fields.optional("actionId", |f, key| f.number(key, ActionId::new))?,
+        item_id: fields.optional("itemId", |f, key| f.number(key, ItemId::new))?,
         extra: fields.passed_on(&CONTROL_FIELDS)?,
     })
 }

@@ -6,7 +6,7 @@ use super::{Client, LinkState};
 use crate::{Now, anchor::Anchor};
 use std::time::Duration;
 use streamshare_protocol::{
-    ActionId, ClientMessage, Control, Edit, EditOp, Extra, MediaTime, PlaybackState, SyncReport,
+    ActionId, ClientMessage, Control, Edit, EditOp, Extra, ItemId, MediaTime, PlaybackState, SyncReport,
 };
 
 /// How often a member reports its place to the others, and how soon at the earliest after its state changed.
@@ -76,10 +76,11 @@ impl Client {
         let id = self.action_id();
         let anchor = Anchor { position, at_ms: self.clock.relay_ms(now.mono), state };
         self.autostart = None;
-        self.pending.push_control(id, anchor, now.mono);
+        let item = self.head_id();
+        self.pending.push_control(id, anchor, item, now.mono);
         self.follower.handle_change();
         if self.link == LinkState::Joined {
-            self.send_control(id, anchor, now);
+            self.send_control(id, anchor, item, now);
         }
     }
 
@@ -96,15 +97,16 @@ impl Client {
         let relay_ms = self.clock.relay_ms(now.mono);
         for again in self.pending.again(&self.playlist, relay_ms, now.mono) {
             match again {
-                Again::Control(id, anchor) => self.send_control(id, anchor, now),
+                Again::Control(id, anchor, item) => self.send_control(id, anchor, item, now),
                 Again::Edit(edit) => self.send(ClientMessage::Edit(edit)),
             }
         }
     }
 
-    pub(super) fn send_control(&mut self, id: ActionId, anchor: Anchor, now: Now) {
+    pub(super) fn send_control(&mut self, id: ActionId, anchor: Anchor, item_id: Option<ItemId>, now: Now) {
         let current_time = anchor.position(self.clock.relay_ms(now.mono));
-        let control = Control { current_time, dispatched_at: now.unix, action_id: Some(id), extra: Extra::new() };
+        let control =
+            Control { current_time, dispatched_at: now.unix, action_id: Some(id), item_id, extra: Extra::new() };
         self.send(ClientMessage::control(anchor.state, control));
     }
 

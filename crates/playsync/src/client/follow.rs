@@ -14,6 +14,8 @@ const PAUSED_OFF_S: f64 = 0.02;
 /// The pause between two seeks of ours. Doubled with each that did not help, so that a slow swarm is not chased.
 const SEEK_EVERY: Duration = Duration::from_secs(2);
 const SEEK_EVERY_MAX: Duration = Duration::from_secs(30);
+/// How often a paused player is sent to the same place.
+const PAUSED_TRIES: u32 = 3;
 /// The pause between two equal commands to a player that does not obey at once.
 const COMMAND_EVERY: Duration = Duration::from_millis(700);
 /// How far behind its target a player is right after a seek, to begin with; learned from each seek.
@@ -35,6 +37,7 @@ pub(super) struct Follower {
     last_state: Option<Given<PlaybackState>>,
     last_seek: Option<Given<MediaTime>>,
     seek_every: Duration,
+    paused_tries: u32,
     seek_latency_s: f64,
     /// Set from a seek while playing until the player reports to be past it.
     measuring: bool,
@@ -48,6 +51,7 @@ impl Follower {
             last_state: None,
             last_seek: None,
             seek_every: SEEK_EVERY,
+            paused_tries: 0,
             seek_latency_s: SEEK_LATENCY_S,
             measuring: false,
         }
@@ -155,10 +159,12 @@ impl Follower {
         if !report.paused {
             self.command(PlaybackState::Paused, now, out);
         }
-        let off_s = (room.seconds() - report.position.seconds()).abs();
-        // A player that was sent here already and stands elsewhere has no frame nearer than that.
-        let tried = self.last_seek.is_some_and(|seek| seek.what == room);
+        let off_s = (room.seconds() - self.position(now).unwrap_or_default().seconds()).abs();
+        // A player that was sent here again and again and stands elsewhere has no frame nearer than that.
+        let again = self.last_seek.is_some_and(|seek| seek.what == room);
+        let tried = again && (self.paused_tries >= PAUSED_TRIES || !self.may_seek(now));
         if off_s > PAUSED_OFF_S && !report.seeking && !tried {
+            self.paused_tries = if again { self.paused_tries + 1 } else { 1 };
             self.seek(room, now, out);
         }
     }
@@ -168,6 +174,11 @@ impl Follower {
             return;
         }
         self.last_state = Some(Given { what: state, at: now });
+        let position = self.position(now);
+        if let (Some((report, at)), Some(position)) = (&mut self.report, position) {
+            // Until the player says otherwise, believe that it obeys.
+            (report.paused, report.position, *at) = (state == PlaybackState::Paused, position, now);
+        }
         out.push_back(match state {
             PlaybackState::Playing => Output::Play,
             PlaybackState::Paused => Output::Pause,
@@ -184,7 +195,6 @@ impl Follower {
         }
         self.last_seek = Some(Given { what: target, at: now });
         if let Some((report, at)) = &mut self.report {
-            // Until the player says otherwise, believe that it obeys.
             (report.position, report.seeking, *at) = (target, true, now);
         }
         out.push_back(Output::Seek(target));

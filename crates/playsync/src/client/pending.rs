@@ -2,7 +2,7 @@
 
 use crate::{MonoTime, anchor::Anchor};
 use std::time::Duration;
-use streamshare_protocol::{ActionId, Edit, EditOp, PlaybackState, Playlist};
+use streamshare_protocol::{ActionId, Edit, EditOp, ItemId, Playlist};
 
 /// A play, pause or seek that was made while the connection was gone still counts when it is back within this time;
 /// later the room has moved on.
@@ -10,7 +10,8 @@ const CONTROL_AGE_MAX: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 enum Act {
-    Control(Anchor),
+    /// A course and the item that it is one through.
+    Control(Anchor, Option<ItemId>),
     Edit(EditOp),
 }
 
@@ -23,7 +24,7 @@ struct Waiting {
 
 /// Something to send again after the connection came back.
 pub(super) enum Again {
-    Control(ActionId, Anchor),
+    Control(ActionId, Anchor, Option<ItemId>),
     Edit(Edit),
 }
 
@@ -33,19 +34,19 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    pub(super) fn push_control(&mut self, id: ActionId, anchor: Anchor, now: MonoTime) {
-        self.waiting.push(Waiting { id, act: Act::Control(anchor), since: now });
+    pub(super) fn push_control(&mut self, id: ActionId, anchor: Anchor, item: Option<ItemId>, now: MonoTime) {
+        self.waiting.push(Waiting { id, act: Act::Control(anchor, item), since: now });
     }
 
     pub(super) fn push_edit(&mut self, edit: &Edit, now: MonoTime) {
         self.waiting.push(Waiting { id: edit.action_id, act: Act::Edit(edit.op.clone()), since: now });
     }
 
-    /// The course that the person set last, if the relay has not taken it yet.
-    pub(super) fn anchor(&self) -> Option<&Anchor> {
+    /// The course that the person set last through this item, if the relay has not taken it yet.
+    pub(super) fn anchor(&self, head: Option<ItemId>) -> Option<&Anchor> {
         self.waiting.iter().rev().find_map(|waiting| match &waiting.act {
-            Act::Control(anchor) => Some(anchor),
-            Act::Edit(_) => None,
+            Act::Control(anchor, item) if *item == head => Some(anchor),
+            Act::Control(..) | Act::Edit(_) => None,
         })
     }
 
@@ -53,7 +54,7 @@ impl Pending {
     pub(super) fn settle(&mut self, id: ActionId) -> Option<Anchor> {
         let at = self.waiting.iter().position(|waiting| waiting.id == id)?;
         match self.waiting.remove(at).act {
-            Act::Control(anchor) => Some(anchor),
+            Act::Control(anchor, _) => Some(anchor),
             Act::Edit(_) => None,
         }
     }
@@ -62,12 +63,12 @@ impl Pending {
     /// A course counts from now on where it has got to by now.
     pub(super) fn again(&mut self, playlist: &Playlist, relay_ms: f64, now: MonoTime) -> Vec<Again> {
         for waiting in &mut self.waiting {
-            if let Act::Control(anchor) = &mut waiting.act {
+            if let Act::Control(anchor, _) = &mut waiting.act {
                 *anchor = anchor.moved_to(relay_ms);
             }
         }
         self.waiting.retain(|waiting| match &waiting.act {
-            Act::Control(_) => now.since(waiting.since) < CONTROL_AGE_MAX,
+            Act::Control(..) => now.since(waiting.since) < CONTROL_AGE_MAX,
             // The relay may have taken it and only the answer was lost.
             Act::Edit(EditOp::Append { items }) => {
                 !items.iter().all(|new| playlist.iter().any(|item| item.same_media(new)))
@@ -77,18 +78,14 @@ impl Pending {
             }
         });
         let again = |waiting: &Waiting| match &waiting.act {
-            Act::Control(anchor) => Again::Control(waiting.id, *anchor),
+            Act::Control(anchor, item) => Again::Control(waiting.id, *anchor, *item),
             Act::Edit(op) => Again::Edit(Edit { action_id: waiting.id, op: op.clone() }),
         };
         self.waiting.iter().map(again).collect()
     }
 
-    /// Another item plays: a place in the former one means nothing any more.
+    /// The room was brought back as this client remembers it: its courses are in that.
     pub(super) fn forget_controls(&mut self) {
         self.waiting.retain(|waiting| matches!(waiting.act, Act::Edit(_)));
-    }
-
-    pub(super) fn state(&self) -> Option<PlaybackState> {
-        self.anchor().map(|anchor| anchor.state)
     }
 }
