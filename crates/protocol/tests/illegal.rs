@@ -237,6 +237,17 @@ fn numbers_at_the_ends_of_their_ranges() {
     for id in [json!(INTEGER_MAX + 1), json!(INTEGER_MAX + 2), json!(u64::MAX), json!(i64::MIN), json!(-0.0)] {
         assert!(!action(id.clone()), "{id}");
     }
+    // Integers without a type of their own: up to what every reader holds exactly.
+    let moved = |to: Value| json!({"command": "EDIT", "actionId": 1, "op": "MOVE", "itemId": 1, "to": to});
+    let long = |length: Value| with(hello(), "/playlist/0/length", length);
+    for json in
+        [moved(json!(0)), moved(json!(INTEGER_MAX)), long(json!(0)), long(json!(INTEGER_MAX)), long(json!(null))]
+    {
+        assert!(taken(&json), "{json}");
+    }
+    for json in [moved(json!(INTEGER_MAX + 1)), moved(json!(-1)), moved(json!(null)), long(json!(INTEGER_MAX + 1))] {
+        assert!(!taken(&json), "{json}");
+    }
     // Beyond a double: no JSON reader of ours takes it, whatever the field.
     assert!(serde_json::from_str::<Value>(r#"{"command":"PLAY","currentTime":1e400}"#).is_err());
 }
@@ -253,4 +264,18 @@ fn a_relays_lists_and_texts_are_capped_too() {
     let read = RelayMessage::from_json(&error).unwrap().unwrap().to_json();
     assert_eq!(read["message"], json!("é".repeat(ERROR_CHARS_MAX)), "it is only shown, so it is cut");
     assert_eq!(read["code"], "OTHER");
+}
+
+/// Titles are only shown: cut to what fits, and then they read back as themselves.
+#[test]
+fn titles_are_cut_and_cleaned() {
+    let read = |title: &str| {
+        let json = with(hello(), "/playlist/0/title", json!(title));
+        laws::client_value(&json);
+        ClientMessage::from_json(&json).unwrap().unwrap().to_json()["playlist"][0]["title"].clone()
+    };
+    assert_eq!(read("é".repeat(TITLE_CHARS_MAX + 1).as_str()), json!("é".repeat(TITLE_CHARS_MAX)));
+    assert_eq!(read(&format!("{} b", "a".repeat(TITLE_CHARS_MAX - 1))), json!("a".repeat(TITLE_CHARS_MAX - 1)));
+    assert_eq!(read(" \u{1} Sin\ttel\n"), json!("Sintel"));
+    assert_eq!(read(" \u{7f}\n"), Value::Null);
 }
