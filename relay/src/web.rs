@@ -118,3 +118,117 @@ fn is_known(request: &HeaderMap, tag: &str) -> bool {
     let mut tags = lines.flat_map(|line| line.split(','));
     tags.any(|known| known.trim() == "*" || opaque(known) == opaque(tag))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Relay, RelayConfig};
+    use std::net::SocketAddr;
+
+    async fn relay() -> (Relay, String) {
+        let relay = Relay::start(RelayConfig::new(SocketAddr::from(([127, 0, 0, 1], 0)))).await.unwrap();
+        let url = format!("http://{}", relay.local_addr());
+        (relay, url)
+    }
+
+    fn header<'a>(response: &'a reqwest::Response, name: &str) -> &'a str {
+        response.headers().get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    #[tokio::test]
+    async fn the_client_is_served_whole_with_its_types() {
+        let (_relay, url) = relay().await;
+        for path in Client::iter() {
+            let response = reqwest::get(format!("{url}/{path}")).await.unwrap();
+            assert_eq!(response.status(), 200, "{path}");
+            let wanted = match path.rsplit('.').next() {
+                Some("html") => "text/html; charset=utf-8",
+                Some("js" | "mjs") => "text/javascript; charset=utf-8",
+                Some("css") => "text/css; charset=utf-8",
+                Some("wasm") => "application/wasm",
+                Some("svg") => "image/svg+xml",
+                _ => header(&response, "content-type"),
+            };
+            assert_eq!(header(&response, "content-type"), wanted, "{path}");
+            assert!(!wanted.is_empty(), "{path}");
+            assert!(response.bytes().await.unwrap() == *Client::get(&path).unwrap().data, "{path}");
+        }
+        let page = reqwest::get(&url).await.unwrap().text().await.unwrap();
+        assert_eq!(page.as_bytes(), &*Client::get("index.html").unwrap().data);
+    }
+
+    #[tokio::test]
+    async fn a_known_page_is_not_sent_again() {
+        let (_relay, url) = relay().await;
+        let client = reqwest::Client::new();
+        let first = client.get(&url).send().await.unwrap();
+        let tag = header(&first, "etag").to_owned();
+        assert!(tag.starts_with("W/\"") && tag.ends_with('"'), "{tag}");
+        assert_eq!(header(&first, "cache-control"), "no-cache");
+        let strong = tag.trim_start_matches("W/").to_owned();
+        for known in [tag.clone(), strong, format!("\"x\", {tag}"), "*".to_owned()] {
+            let again = client.get(&url).header("If-None-Match", &known).send().await.unwrap();
+            assert_eq!(again.status(), 304, "{known}");
+            assert_eq!(header(&again, "etag"), tag);
+            assert_eq!(again.bytes().await.unwrap().len(), 0);
+        }
+        let other = client.get(&url).header("If-None-Match", "\"x\"").send().await.unwrap();
+        assert_eq!(other.status(), 200);
+    }
+
+    #[tokio::test]
+    async fn pages_are_compressed_for_those_who_ask() {
+        let (_relay, url) = relay().await;
+        let ask = |encoding| reqwest::Client::new().get(&url).header("Accept-Encoding", encoding).send();
+        assert_eq!(header(&ask("br, gzip").await.unwrap(), "content-encoding"), "br");
+        assert_eq!(header(&ask("gzip").await.unwrap(), "content-encoding"), "gzip");
+        assert_eq!(header(&ask("identity").await.unwrap(), "content-encoding"), "");
+    }
+
+    #[tokio::test]
+    async fn methods_and_paths() {
+        let (_relay, url) = relay().await;
+        let client = reqwest::Client::new();
+        let head = client.head(&url).send().await.unwrap();
+        assert_eq!(head.status(), 200);
+        let length = Client::get("index.html").unwrap().data.len();
+        assert_eq!(header(&head, "content-length"), length.to_string());
+        assert_eq!(head.bytes().await.unwrap().len(), 0);
+        let post = client.post(&url).send().await.unwrap();
+        assert_eq!((post.status().as_u16(), header(&post, "allow")), (405, "GET, HEAD"));
+        for path in ["/nothing", "/../Cargo.toml", "/%2e%2e/Cargo.toml", "//index.html/", "/healthz/"] {
+            let status = client.get(format!("{url}{path}")).send().await.unwrap().status();
+            assert_eq!(status, 404, "{path}");
+        }
+        let robots = reqwest::get(format!("{url}/robots.txt")).await.unwrap().text().await.unwrap();
+        assert_eq!(robots, "User-agent: *\nDisallow: /\n");
+    }
+
+    #[tokio::test]
+    async fn every_answer_is_guarded_and_open_to_other_pages() {
+        let (_relay, url) = relay().await;
+        let client = reqwest::Client::new();
+        for path in ["/", "/nothing", "/healthz", "/robots.txt"] {
+            let answer = client.get(format!("{url}{path}")).header("Origin", "http://elsewhere").send().await.unwrap();
+            for (name, value) in SECURITY {
+                assert_eq!(header(&answer, name.as_str()), value, "{path}");
+            }
+            assert_eq!(header(&answer, "access-control-allow-origin"), "*");
+            assert_eq!(header(&answer, "access-control-allow-credentials"), "");
+        }
+        let polling = format!("{url}/socket.io/?EIO=4&transport=polling");
+        let answer = client.get(polling).header("Origin", "http://elsewhere").send().await.unwrap();
+        assert_eq!(header(&answer, "access-control-allow-origin"), "*");
+    }
+
+    #[tokio::test]
+    async fn health_tells_what_there_is() {
+        let (_relay, url) = relay().await;
+        let answer = reqwest::get(format!("{url}/healthz")).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(header(&answer, "content-type"), "application/json");
+        let report: serde_json::Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+        let version = env!("CARGO_PKG_VERSION");
+        assert_eq!(report, serde_json::json!({"status": "ok", "version": version, "rooms": 0, "members": 0}));
+    }
+}

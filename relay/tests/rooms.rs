@@ -105,8 +105,8 @@ async fn bad_input_is_refused_and_changes_nothing() {
         (vec![json!([{"command": "PLAY"}])], "BAD_MESSAGE", Value::Null),
         (vec![json!({"command": "PLAY", "currentTime": 1, "dispatchedAt": 1}), json!({})], "BAD_MESSAGE", Value::Null),
         (vec![json!({"bytes": 9})], "BAD_MESSAGE", Value::Null),
-        (vec![json!({"command": 3})], "BAD_FIELD", Value::Null),
-        (vec![json!({})], "BAD_FIELD", Value::Null),
+        (vec![json!({"command": 3})], "BAD_MESSAGE", Value::Null),
+        (vec![json!({})], "BAD_MESSAGE", Value::Null),
         (vec![json!({"command": "PLAY", "dispatchedAt": 1, "actionId": 5})], "BAD_FIELD", json!(5)),
         (vec![json!({"command": "PLAY", "currentTime": "1", "dispatchedAt": 1})], "BAD_FIELD", Value::Null),
         (

@@ -5,7 +5,7 @@
     reason = "each test file uses a part of this, and a failed step fails the test"
 )]
 
-use futures_util::FutureExt;
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use rust_socketio::{
     Event, Payload, TransportType,
     asynchronous::{Client, ClientBuilder},
@@ -227,6 +227,48 @@ impl Peer {
         match &mut self.link {
             Link::Js { child, .. } => child,
             Link::Rust(_) => panic!("only JavaScript peers are processes of their own"),
+        }
+    }
+}
+
+/// A connection of ours that does only what a test says: it answers no ping by itself and reads only when asked to.
+pub struct RawSocket(tokio_tungstenite::WebSocketStream<tokio::net::TcpStream>);
+
+impl RawSocket {
+    /// Connects by WebSocket and enters the namespace.
+    pub async fn connect(addr: SocketAddr) -> Self {
+        let tcp = tokio::net::TcpSocket::new_v4().unwrap();
+        // Small, so that a reader that stops fills it soon.
+        tcp.set_recv_buffer_size(4096).unwrap();
+        let stream = tcp.connect(addr).await.unwrap();
+        let url = format!("ws://{addr}/socket.io/?EIO=4&transport=websocket");
+        let (socket, _) = tokio_tungstenite::client_async(url, stream).await.unwrap();
+        let mut raw = Self(socket);
+        raw.text("40").await;
+        raw.read_until(|packet| packet.starts_with("40")).await;
+        raw
+    }
+
+    pub async fn text(&mut self, packet: &str) {
+        self.0.send(tokio_tungstenite::tungstenite::Message::text(packet)).await.unwrap();
+    }
+
+    pub async fn send(&mut self, message: Value) {
+        self.text(&format!("42{}", json!(["message", message]))).await;
+    }
+
+    /// The next packet; nothing at the end of the connection.
+    pub async fn packet(&mut self) -> Option<String> {
+        let next = timeout(PATIENCE, self.0.next()).await.expect("a packet or the end in time");
+        next.and_then(Result::ok).and_then(|message| message.into_text().ok()).map(|text| text.to_string())
+    }
+
+    pub async fn read_until(&mut self, found: impl Fn(&str) -> bool) -> String {
+        loop {
+            let packet = self.packet().await.expect("the connection lives");
+            if found(&packet) {
+                return packet;
+            }
         }
     }
 }
