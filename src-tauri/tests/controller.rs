@@ -134,7 +134,7 @@ async fn what_cannot_be_added_says_why() {
         (link("magnet:?xt=urn:btih:12"), code::BAD_MAGNET),
         (link("hello"), code::NOT_A_TORRENT),
         (link("http://127.0.0.1:9/film.torrent"), code::NETWORK),
-        (file("a.torrent", b"this is no torrent"), code::BAD_TORRENT),
+        (file("a.torrent", b"this is no torrent"), code::NOT_A_TORRENT),
         (file("b.torrent", b"d4:infod6:lengthi-1e4:name1:x12:piece lengthi0e6:pieces0:ee"), code::BAD_TORRENT),
         (path_source(&app.home.path().join("gone.torrent")), code::FILE_ACCESS),
     ]

@@ -257,7 +257,7 @@ async fn a_flood_ends_the_connection_instead_of_the_memory() {
     // A window that takes its time: the supervisor cannot keep up.
     let on_event: OnRoomEvent = Arc::new(move |event| {
         if matches!(event, RoomEvent::Message { .. }) {
-            std::thread::sleep(Duration::from_millis(20));
+            tokio::task::block_in_place(|| std::thread::sleep(Duration::from_millis(20)));
         }
         gui.emit(GuiEvent::Room(event));
     });
