@@ -69,6 +69,11 @@ impl Listener for GuardedListener {
     }
 }
 
+/// Bytes that the system takes for a connection before it can send them. Its own limit is megabytes, which a reader that
+/// is slow would have to read through before anything new.
+#[cfg(target_os = "linux")]
+const UNSENT_MAX: u32 = 128 * 1024;
+
 /// Sends at once what is written, and has the system give up on a peer that does not acknowledge (RFC 5482).
 fn tune(stream: &TcpStream, write_timeout: Duration) {
     if let Err(error) = stream.set_nodelay(true) {
@@ -77,8 +82,14 @@ fn tune(stream: &TcpStream, write_timeout: Duration) {
     #[cfg(not(target_os = "linux"))]
     let _ = write_timeout;
     #[cfg(target_os = "linux")]
-    if let Err(error) = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(write_timeout)) {
-        tracing::debug!(%error, "cannot set TCP_USER_TIMEOUT");
+    {
+        let socket = socket2::SockRef::from(stream);
+        if let Err(error) = socket.set_tcp_user_timeout(Some(write_timeout)) {
+            tracing::debug!(%error, "cannot set TCP_USER_TIMEOUT");
+        }
+        if let Err(error) = socket.set_tcp_notsent_lowat(UNSENT_MAX) {
+            tracing::debug!(%error, "cannot set TCP_NOTSENT_LOWAT");
+        }
     }
 }
 

@@ -49,8 +49,8 @@ async fn a_reader_that_stopped_does_not_hold_up_a_shutdown() {
     let mut ghost = RawSocket::connect(relay.local_addr()).await;
     ghost.send(json!({"command": "Join", "name": "ghost", "roomId": "r"})).await;
     let mut ada = Peer::joined(&url(&relay), Kind::RustWebSocket, "Ada", "r").await;
-    let filler = "x".repeat(100 * 1024);
-    for place in 0..100 {
+    let filler = "x".repeat(3 * 1024);
+    for place in 0..250 {
         ada.send(json!({"command": "PLAY", "currentTime": place, "dispatchedAt": 1, "filler": filler})).await;
     }
     ada.until_pong().await;

@@ -21,12 +21,12 @@ use tokio::{
 };
 
 /// A machine under load may take this long for anything that should take milliseconds.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-pub const LOOPBACK: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
+pub(crate) const LOOPBACK: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
 
 /// A configuration for tests: a free port, and no limit on the rate of messages.
-pub fn config() -> RelayConfig {
+pub(crate) fn config() -> RelayConfig {
     RelayConfig {
         messages_per_second: 1_000_000,
         messages_burst: 1_000_000,
@@ -34,16 +34,16 @@ pub fn config() -> RelayConfig {
     }
 }
 
-pub async fn start() -> Relay {
+pub(crate) async fn start() -> Relay {
     Relay::start(config()).await.unwrap()
 }
 
-pub fn url(relay: &Relay) -> String {
+pub(crate) fn url(relay: &Relay) -> String {
     format!("http://{}", relay.local_addr())
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     RustWebSocket,
     RustPolling,
     JsWebSocket,
@@ -52,7 +52,7 @@ pub enum Kind {
     JsUpgrade,
 }
 
-pub const KINDS: [Kind; 5] =
+pub(crate) const KINDS: [Kind; 5] =
     [Kind::RustWebSocket, Kind::RustPolling, Kind::JsWebSocket, Kind::JsPolling, Kind::JsUpgrade];
 
 enum Link {
@@ -61,13 +61,13 @@ enum Link {
 }
 
 /// A client of another make, and what it received.
-pub struct Peer {
+pub(crate) struct Peer {
     link: Link,
     events: UnboundedReceiver<(String, Value)>,
 }
 
 impl Peer {
-    pub async fn connect(url: &str, kind: Kind) -> Self {
+    pub(crate) async fn connect(url: &str, kind: Kind) -> Self {
         let mut peer = match kind {
             Kind::RustWebSocket => Self::rust(url, TransportType::Websocket).await,
             Kind::RustPolling => Self::rust(url, TransportType::Polling).await,
@@ -100,6 +100,8 @@ impl Peer {
             .reconnect(false)
             .on(Event::Connect, say("connect", out.clone()))
             .on(Event::Close, say("disconnect", out.clone()))
+            // What it says instead when its connection ends.
+            .on(Event::Error, say("disconnect", out.clone()))
             .on("message", say("message", out))
             .connect()
             .await
@@ -129,12 +131,12 @@ impl Peer {
     }
 
     /// Sends one message.
-    pub async fn send(&mut self, message: Value) {
+    pub(crate) async fn send(&mut self, message: Value) {
         self.send_all(vec![message]).await;
     }
 
     /// Sends one event with these arguments.
-    pub async fn send_all(&mut self, arguments: Vec<Value>) {
+    pub(crate) async fn send_all(&mut self, arguments: Vec<Value>) {
         match &mut self.link {
             Link::Rust(client) => client.emit("message", Payload::Text(arguments)).await.unwrap(),
             Link::Js { stdin, .. } => {
@@ -145,7 +147,7 @@ impl Peer {
     }
 
     /// Waits for the next event of a kind, passing over others.
-    pub async fn event(&mut self, name: &str) -> Value {
+    pub(crate) async fn event(&mut self, name: &str) -> Value {
         let found = async {
             loop {
                 let (event, data) = self.events.recv().await.expect("the peer lives");
@@ -159,14 +161,14 @@ impl Peer {
     }
 
     /// The next message, whatever it is.
-    pub async fn message(&mut self) -> Value {
+    pub(crate) async fn message(&mut self) -> Value {
         let mut arguments = self.event("message").await;
         assert_eq!(arguments.as_array().map(Vec::len), Some(1), "one argument: {arguments}");
         arguments[0].take()
     }
 
     /// The next message with this command, passing over others.
-    pub async fn command(&mut self, command: &str) -> Value {
+    pub(crate) async fn command(&mut self, command: &str) -> Value {
         loop {
             let message = self.message().await;
             if message["command"] == command {
@@ -176,7 +178,7 @@ impl Peer {
     }
 
     /// The next HELLO that lists exactly these names.
-    pub async fn hello_with(&mut self, names: &[&str]) -> Value {
+    pub(crate) async fn hello_with(&mut self, names: &[&str]) -> Value {
         loop {
             let hello = self.command("HELLO").await;
             let users = hello["users"].as_array().unwrap();
@@ -187,7 +189,7 @@ impl Peer {
     }
 
     /// Everything that arrives until the relay answered a PING: what it sent before that has arrived.
-    pub async fn until_pong(&mut self) -> Vec<Value> {
+    pub(crate) async fn until_pong(&mut self) -> Vec<Value> {
         self.send(json!({"command": "PING", "id": 4711})).await;
         let mut seen = Vec::new();
         loop {
@@ -199,20 +201,20 @@ impl Peer {
         }
     }
 
-    pub async fn join(&mut self, name: &str, room: &str) -> Value {
+    pub(crate) async fn join(&mut self, name: &str, room: &str) -> Value {
         self.send(json!({"command": "Join", "name": name, "roomId": room})).await;
         self.command("HELLO").await
     }
 
     /// Connects and joins.
-    pub async fn joined(url: &str, kind: Kind, name: &str, room: &str) -> Self {
+    pub(crate) async fn joined(url: &str, kind: Kind, name: &str, room: &str) -> Self {
         let mut peer = Self::connect(url, kind).await;
         peer.join(name, room).await;
         peer
     }
 
     /// Leaves as a program does that ends properly.
-    pub async fn disconnect(mut self) {
+    pub(crate) async fn disconnect(mut self) {
         match &mut self.link {
             Link::Rust(client) => client.disconnect().await.unwrap(),
             Link::Js { stdin, child } => {
@@ -223,7 +225,7 @@ impl Peer {
     }
 
     /// The process of a JavaScript peer.
-    pub fn process(&mut self) -> &mut Child {
+    pub(crate) fn process(&mut self) -> &mut Child {
         match &mut self.link {
             Link::Js { child, .. } => child,
             Link::Rust(_) => panic!("only JavaScript peers are processes of their own"),
@@ -232,11 +234,11 @@ impl Peer {
 }
 
 /// A connection of ours that does only what a test says: it answers no ping by itself and reads only when asked to.
-pub struct RawSocket(tokio_tungstenite::WebSocketStream<tokio::net::TcpStream>);
+pub(crate) struct RawSocket(tokio_tungstenite::WebSocketStream<tokio::net::TcpStream>);
 
 impl RawSocket {
     /// Connects by WebSocket and enters the namespace.
-    pub async fn connect(addr: SocketAddr) -> Self {
+    pub(crate) async fn connect(addr: SocketAddr) -> Self {
         let tcp = tokio::net::TcpSocket::new_v4().unwrap();
         // Small, so that a reader that stops fills it soon.
         tcp.set_recv_buffer_size(4096).unwrap();
@@ -249,21 +251,21 @@ impl RawSocket {
         raw
     }
 
-    pub async fn text(&mut self, packet: &str) {
+    pub(crate) async fn text(&mut self, packet: &str) {
         self.0.send(tokio_tungstenite::tungstenite::Message::text(packet)).await.unwrap();
     }
 
-    pub async fn send(&mut self, message: Value) {
+    pub(crate) async fn send(&mut self, message: Value) {
         self.text(&format!("42{}", json!(["message", message]))).await;
     }
 
     /// The next packet; nothing at the end of the connection.
-    pub async fn packet(&mut self) -> Option<String> {
+    pub(crate) async fn packet(&mut self) -> Option<String> {
         let next = timeout(PATIENCE, self.0.next()).await.expect("a packet or the end in time");
         next.and_then(Result::ok).and_then(|message| message.into_text().ok()).map(|text| text.to_string())
     }
 
-    pub async fn read_until(&mut self, found: impl Fn(&str) -> bool) -> String {
+    pub(crate) async fn read_until(&mut self, found: impl Fn(&str) -> bool) -> String {
         loop {
             let packet = self.packet().await.expect("the connection lives");
             if found(&packet) {
