@@ -69,8 +69,8 @@ pub enum TorrentIdKind {
 }
 
 /// A WebTorrent torrent id: a magnet link, an info hash, or the http(s) address of a .torrent file, at most
-/// [`TORRENT_ID_BYTES_MAX`] bytes. An address on a loopback interface is none, nor is a magnet link that names one: it
-/// means nothing to others, or something else.
+/// [`TORRENT_ID_BYTES_MAX`] bytes. An address on a loopback interface is none, nor is a magnet link that names one as a
+/// place to fetch from: it means nothing to others, or something else.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct TorrentId(Box<str>);
@@ -157,14 +157,16 @@ fn loopback(is: &str) -> DecodeError {
     DecodeError::new(ErrorCode::LoopbackAddress, message)
 }
 
-/// Whether a tracker (`tr`), a web seed (`ws`), a source (`xs`, `as`) or a peer (`x.pe`) of a magnet link lies on a
-/// loopback address: every member's torrent client would call on its own computer there.
+/// Whether a web seed (`ws`), a source (`xs`, `as`) or a peer (`x.pe`) of a magnet link lies on a loopback address: every
+/// member's torrent client would fetch from its own computer there.
+///
+/// Trackers (`tr`) may: whoever has none there loses nothing, and one computer may well hold all of a room.
 fn magnet_names_loopback(query: &str) -> bool {
     query.split('&').filter_map(|pair| pair.split_once('=')).any(|(key, value)| {
         let value = percent_decode_str(value).decode_utf8_lossy();
         let is = |name: &str| strip_prefix_ignoring_case(key, name).is_some_and(|n| n.is_empty() || n.starts_with('.'));
         let rest = match value.split_once("://") {
-            Some((_, rest)) if ["tr", "ws", "xs", "as"].into_iter().any(is) => rest,
+            Some((_, rest)) if ["ws", "xs", "as"].into_iter().any(is) => rest,
             None if is("x.pe") => &value,
             Some(_) | None => return false,
         };
@@ -303,9 +305,8 @@ mod tests {
             assert_eq!(code(address), Some(ErrorCode::BadTorrentId), "{address}");
         }
         for parameter in [
-            "tr=http://127.0.0.1:6969/announce",
-            "tr.1=udp%3A%2F%2Flocalhost%3A6969",
             "ws=http://[::1]/film",
+            "ws.1=http%3A%2F%2F127.1%2Ffilm",
             "xs=http://localhost/a.torrent",
             "x.pe=127.0.0.1:51413",
             "x.pe=[::1]:51413",
@@ -313,9 +314,14 @@ mod tests {
             let magnet = format!("magnet:?xt=urn:btih:{HEX}&{parameter}");
             assert_eq!(code(&magnet), Some(ErrorCode::LoopbackAddress), "{magnet}");
         }
-        for parameter in
-            ["tr=http://192.168.0.1:6969/announce", "dn=http://localhost/", "x.pe=10.0.0.7:1", "tr=x", "ws="]
-        {
+        for parameter in [
+            "tr=http://127.0.0.1:6969/announce",
+            "ws=http://192.168.0.1/film",
+            "dn=http://localhost/",
+            "x.pe=10.0.0.7:1",
+            "tr=x",
+            "ws=",
+        ] {
             assert_eq!(code(&format!("magnet:?xt=urn:btih:{HEX}&{parameter}")), None, "{parameter}");
         }
     }
