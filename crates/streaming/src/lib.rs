@@ -7,6 +7,9 @@
 //! What this crate deliberately does not do: it knows no rooms, playlists, members or windows, it speaks no IPC, it has no
 //! WebRTC peers, and it transcodes nothing. The HTTP server answers GET and HEAD for media bytes and has no control surface.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
+#![warn(missing_docs)]
+
 mod bencode;
 mod body;
 mod config;

@@ -241,3 +241,216 @@ fn file_length(length: Option<&Value<'_>>) -> Result<u64, AddError> {
 fn bad(reason: impl ToString) -> AddError {
     AddError::BadMetainfo(reason.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::bencode::write_integer;
+
+    const PIECE: u64 = 32 << 10;
+
+    /// An info dictionary out of raw values.
+    fn dict(entries: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut out = vec![b'd'];
+        for (key, value) in entries {
+            write_bytes(&mut out, key.as_bytes());
+            out.extend_from_slice(value);
+        }
+        out.push(b'e');
+        out
+    }
+
+    fn text(text: impl AsRef<[u8]>) -> Vec<u8> {
+        let mut out = Vec::new();
+        write_bytes(&mut out, text.as_ref());
+        out
+    }
+
+    fn integer(integer: u64) -> Vec<u8> {
+        let mut out = Vec::new();
+        write_integer(&mut out, integer);
+        out
+    }
+
+    fn hashes(count: usize) -> Vec<u8> {
+        text(vec![7; count * 20])
+    }
+
+    fn file(length: u64, path: &[&str]) -> Vec<u8> {
+        let path = path.iter().flat_map(text).collect::<Vec<_>>();
+        dict(&[("length", &integer(length)), ("path", &[b"l", &path[..], b"e"].concat())])
+    }
+
+    fn list(items: &[Vec<u8>]) -> Vec<u8> {
+        [b"l", &items.concat()[..], b"e"].concat()
+    }
+
+    fn single(name: &str, length: u64) -> Vec<u8> {
+        let count = usize::try_from(length.div_ceil(PIECE)).unwrap();
+        dict(&[
+            ("length", &integer(length)),
+            ("name", &text(name)),
+            ("piece length", &integer(PIECE)),
+            ("pieces", &hashes(count)),
+        ])
+    }
+
+    fn multi(files: &[Vec<u8>], count: usize) -> Vec<u8> {
+        dict(&[
+            ("files", &list(files)),
+            ("name", &text("n")),
+            ("piece length", &integer(PIECE)),
+            ("pieces", &hashes(count)),
+        ])
+    }
+
+    fn parse(info: &[u8]) -> Result<Metainfo, AddError> {
+        Metainfo::parse(&wrap(info, &[]))
+    }
+
+    #[test]
+    fn reads_good_torrents() {
+        let one = parse(&single("Fílm.mkv", PIECE * 2)).unwrap();
+        assert_eq!((one.info.name.as_str(), one.piece_count, one.is_multi_file), ("Fílm.mkv", 2, false));
+        assert_eq!(one.info.files, [FileInfo { path: "Fílm.mkv".into(), length: PIECE * 2, kind: FileKind::Video }]);
+        let many =
+            parse(&multi(&[file(1, &["a", "1.mp3"]), file(0, &["a", "x"]), file(PIECE, &["b.txt"])], 2)).unwrap();
+        let paths: Vec<_> = many.info.files.iter().map(|file| file.path.as_str()).collect();
+        assert_eq!((paths, many.is_multi_file), (vec!["a/1.mp3", "a/x", "b.txt"], true));
+        // Shift JIS, as old torrents have it.
+        let files = dict(&[
+            ("length", &integer(5)),
+            ("path", &list(&[text(b"\x93\xfa\x96\x7b\x8c\xea\x82\xcc\x83\x74\x83\x40\x83\x43\x83\x8b.mp4")])),
+        ]);
+        let sjis = parse(&multi(&[files], 1)).unwrap();
+        assert_eq!(sjis.info.files[0].path, "日本語のファイル.mp4");
+    }
+
+    #[test]
+    fn keeps_trackers_and_the_info_hash() {
+        let info = single("a.mp4", 5);
+        let trackers =
+            ["udp://a.example:1", "wss://b.example", "ftp://c.example", "nonsense", "http://d.example/announce"];
+        let parsed = Metainfo::parse(&wrap(&info, &trackers.map(str::to_owned))).unwrap();
+        assert_eq!(parsed.info.trackers, ["udp://a.example:1", "wss://b.example", "http://d.example/announce"]);
+        let again = Metainfo::parse(&parsed.to_bytes()).unwrap();
+        assert_eq!(again.info, parsed.info);
+        assert_eq!(parsed.info.info_hash.0, <[u8; 20]>::from(Sha1::digest(&info)));
+    }
+
+    #[test]
+    fn a_private_torrent_gets_one_tracker_and_no_more() {
+        let info = dict(&[
+            ("length", &integer(5)),
+            ("name", &text("a.mp4")),
+            ("piece length", &integer(PIECE)),
+            ("pieces", &hashes(1)),
+            ("private", &integer(1)),
+        ]);
+        let mut parsed =
+            Metainfo::parse(&wrap(&info, &["wss://w.example".into(), "udp://u.example:1".into()])).unwrap();
+        assert!(parsed.info.private);
+        parsed.add_trackers(["http://extra.example/"]);
+        assert_eq!(parsed.info.trackers, ["wss://w.example", "udp://u.example:1"]);
+        assert_eq!(Metainfo::parse(&parsed.to_bytes()).unwrap().info.trackers, ["udp://u.example:1"]);
+    }
+
+    #[test]
+    fn refuses_bad_torrents() {
+        let with = |key: &str, value: &[u8]| {
+            let values = [
+                ("length", integer(5)),
+                ("name", text("a.mp4")),
+                ("piece length", integer(PIECE)),
+                ("pieces", hashes(1)),
+            ];
+            let mut values = values.map(|(name, old)| (name, if name == key { value.to_vec() } else { old })).to_vec();
+            values.retain(|(_, value)| !value.is_empty());
+            let entries: Vec<(&str, &[u8])> = values.iter().map(|(key, value)| (*key, &value[..])).collect();
+            dict(&entries)
+        };
+        let two = |a: &[&str], b: &[&str]| multi(&[file(1, a), file(1, b)], 1);
+        let long = "x".repeat(300);
+        let max = u64::try_from(i64::MAX).unwrap();
+        for (info, expected) in [
+            (with("piece length", &integer(0)), "its piece length is 0"),
+            (with("piece length", b"i-5e"), "its piece length is -5"),
+            (with("piece length", &integer(20000)), "its piece length is 20000"),
+            (with("piece length", &integer(128 << 20)), "its piece length is 134217728"),
+            (with("piece length", b""), "its piece length is 0"),
+            (with("pieces", &hashes(2)), "it has 2 piece hashes for 1 pieces"),
+            (with("pieces", &hashes(0)), "it has 0 piece hashes for 1 pieces"),
+            (with("pieces", &text([7; 21])), "it has 1 piece hashes for 1 pieces"),
+            (with("pieces", b""), "it has no piece hashes"),
+            (with("pieces", b"i1e"), "its piece hashes are broken"),
+            (with("length", &integer(0)), "its files are empty"),
+            (with("length", b"i-1e"), "a file has a negative length"),
+            (with("length", &text("5")), "a file has no length"),
+            (with("length", &integer(max)), "its files are too large"),
+            (with("length", b""), "it has no files"),
+            (with("name", b""), "its file has no name"),
+            (with("name", &text("")), "its file has no name"),
+            (with("name", &text("..")), "path traversal"),
+            (single("a/b.mp4", 5), "separator"),
+            (single("C:evil.mp4", 5), "the name C:evil.mp4 begins with a drive letter"),
+            (single("NUL.mp4", 5), "the name NUL.mp4 is reserved by Windows"),
+            (single("a\0.mp4", 5), "the name a.mp4 has forbidden characters"),
+            (single(&long, 5), "is too long"),
+            (multi(&[], 1), "it has no files"),
+            (multi(&[file(1, &[])], 1), "a file has no name"),
+            (two(&["a", "..", "..", "b"], &["c"]), "path traversal"),
+            (two(&["", "a"], &["c"]), "a file has an empty name"),
+            (two(&["."], &["c"]), "a file lies outside of its folder"),
+            (two(&["a\\b"], &["c"]), "separator"),
+            (two(&["a"], &["a"]), "duplicate"),
+            (two(&["a"], &["a", "b"]), "a is both a file and a folder"),
+            (two(&["a", "b"], &["a"]), "a is both a file and a folder"),
+            (multi(&vec![file(max, &["a"]); 3], 1), "its files are too large"),
+            (multi(&vec![b"i1e".to_vec()], 1), "its list of files is broken"),
+            (multi(&vec![b"de".to_vec(); MAX_FILES + 1], 1), "it has 100001 files, more than 100000"),
+            (
+                dict(&[
+                    ("file tree", b"de"),
+                    ("meta version", &integer(2)),
+                    ("name", &text("a")),
+                    ("piece length", &integer(PIECE)),
+                ]),
+                "it is BitTorrent v2 only, which is not supported yet",
+            ),
+        ] {
+            let refused = parse(&info).expect_err(expected);
+            assert!(
+                matches!(&refused, AddError::BadMetainfo(reason) if reason.contains(expected)),
+                "{refused:?}, not {expected}"
+            );
+        }
+        for (bytes, expected) in [
+            (&b""[..], "this is not a torrent: the file does not begin like one"),
+            (b"<!doctype html>", "this is not a torrent: the file does not begin like one"),
+            (b"de", "this torrent is invalid: it describes no files"),
+            (b"d4:infoi1ee", "this torrent is invalid: it describes no files"),
+            (b"d4:infode", "this torrent is invalid: it is cut off"),
+        ] {
+            assert_eq!(Metainfo::parse(&Bytes::copy_from_slice(bytes)).unwrap_err().to_string(), expected);
+        }
+        assert!(Metainfo::parse(&vec![b'd'; MAX_METAINFO_LEN + 1].into()).is_err());
+    }
+
+    proptest! {
+        /// Neither this nor librqbit's reader panics, whatever one changes in a torrent.
+        #[test]
+        fn never_panics(changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6), cut in 0..3usize) {
+            let mut bytes = wrap(&multi(&[file(40000, &["a", "b.mkv"]), file(1, &["c"])], 2), &["udp://t.example:1".into()]).to_vec();
+            for (at, byte) in changes {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            bytes.truncate(bytes.len() - cut);
+            if let Ok(parsed) = Metainfo::parse(&bytes.into()) {
+                prop_assert_eq!(Metainfo::parse(&parsed.to_bytes()).unwrap().info, parsed.info);
+            }
+        }
+    }
+}

@@ -155,17 +155,18 @@ impl Collection {
 
 /// An I/O error as what a person can do about it.
 pub(crate) fn file_access(path: &Path, error: &io::Error) -> AddError {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => return AddError::DiskFull,
-        _ => {}
+    let kind = error.kind();
+    let told = [
+        (io::ErrorKind::NotFound, "it does not exist"),
+        (io::ErrorKind::PermissionDenied, "access is denied"),
+        (io::ErrorKind::ReadOnlyFilesystem, "the drive is read-only"),
+        (io::ErrorKind::UnexpectedEof, "it became shorter while it was read"),
+    ];
+    if matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+        return AddError::DiskFull;
     }
-    let reason = match error.kind() {
-        io::ErrorKind::NotFound => "it does not exist".to_owned(),
-        io::ErrorKind::PermissionDenied => "access is denied".to_owned(),
-        io::ErrorKind::ReadOnlyFilesystem => "the drive is read-only".to_owned(),
-        io::ErrorKind::UnexpectedEof => "it became shorter while it was read".to_owned(),
-        _ => error.to_string(),
-    };
+    let reason =
+        told.iter().find(|(known, _)| *known == kind).map_or_else(|| error.to_string(), |(_, told)| (*told).to_owned());
     AddError::FileAccess { path: path.to_owned(), reason }
 }
 

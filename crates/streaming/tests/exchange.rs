@@ -41,7 +41,7 @@ async fn a_shared_file_streams_to_another_engine_and_survives_a_restart() {
     leecher.engine.shutdown().await;
     for folder in ["seeder", "leecher"] {
         let again = Peer::start(&dir.path().join(folder)).await;
-        assert_eq!(again.engine.list(), [info.clone()]);
+        assert_eq!(again.engine.list(), std::slice::from_ref(&info));
         again.wait_for(info.info_hash, State::Seeding).await;
         let url = again.open(info.info_hash, 0).await;
         assert!(get(&url, None).await.bytes().await.unwrap() == film);

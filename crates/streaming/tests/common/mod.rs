@@ -1,9 +1,17 @@
 //! What the tests share: engines on the loopback interface, media, and waiting for conditions.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test binary uses a part of it, and a test may panic")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "each test binary uses a part of it, and a test may panic"
+)]
 
 use std::fmt::Debug;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+use tokio::net::{TcpListener, TcpStream};
 
 use streamshare_streaming::{
     CancellationToken, Engine, EngineConfig, InfoHash, NetworkConfig, Source, State, TorrentInfo,
@@ -101,4 +109,42 @@ pub async fn get(url: &str, range: Option<&str>) -> reqwest::Response {
         request = request.header("range", range);
     }
     request.send().await.unwrap()
+}
+
+/// A TCP proxy to a peer. Closed, it drops what is connected and holds new connections until it is opened.
+pub struct Gate {
+    pub addr: SocketAddr,
+    is_open: tokio::sync::watch::Sender<bool>,
+}
+
+impl Gate {
+    pub async fn start(target: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let (is_open, state) = tokio::sync::watch::channel(true);
+        tokio::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                let mut state = state.clone();
+                tokio::spawn(async move {
+                    if state.wait_for(|open| *open).await.is_err() {
+                        return;
+                    }
+                    let mut far = TcpStream::connect(target).await.unwrap();
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                        _ = state.wait_for(|open| !open) => {}
+                    }
+                });
+            }
+        });
+        Self { addr, is_open }
+    }
+
+    pub fn open(&self) {
+        self.is_open.send_replace(true);
+    }
+
+    pub fn close(&self) {
+        self.is_open.send_replace(false);
+    }
 }
