@@ -34,7 +34,7 @@ async fn a_shutdown_tells_everyone_and_frees_the_port() {
     assert_eq!(relay.shutdown().await, Ended::Drained);
     assert_eq!(relay.ended().await, Ended::Drained);
     for peer in &mut peers {
-        peer.event("disconnect").await;
+        peer.lost().await;
     }
     let again = Relay::start(RelayConfig { listen: addr, ..config() }).await.unwrap();
     assert_eq!(again.local_addr(), addr);

@@ -164,12 +164,13 @@ async fn messages_of_one_sender_stay_in_order() {
         let relay = start().await;
         let mut bob = Peer::joined(&url(&relay), Kind::RustWebSocket, "Bob", "r").await;
         let mut ada = Peer::joined(&url(&relay), kind, "Ada", "r").await;
-        for start in (0..MESSAGES).step_by(WINDOW as usize) {
-            for place in start..start + WINDOW {
+        for window in 0..MESSAGES / WINDOW {
+            let places = window * WINDOW..(window + 1) * WINDOW;
+            for place in places.clone() {
                 let command = if place % 3 == 0 { "PAUSE" } else { "PLAY" };
                 ada.send(json!({"command": command, "currentTime": place, "dispatchedAt": 1})).await;
             }
-            for place in start..start + WINDOW {
+            for place in places {
                 let got = loop {
                     let message = bob.message().await;
                     if message["command"] != "HELLO" {

@@ -89,7 +89,9 @@ impl Peer {
             move |payload: Payload, _: Client| {
                 let data = match payload {
                     Payload::Text(values) => Value::Array(values),
-                    other => json!(format!("{other:?}")),
+                    Payload::Binary(bytes) => json!(format!("{bytes:?}")),
+                    #[allow(deprecated, reason = "still a variant")]
+                    Payload::String(text) => json!(text),
                 };
                 let _ = out.send((event.to_owned(), data));
                 async {}.boxed()
@@ -99,9 +101,6 @@ impl Peer {
             .transport_type(transport)
             .reconnect(false)
             .on(Event::Connect, say("connect", out.clone()))
-            .on(Event::Close, say("disconnect", out.clone()))
-            // What it says instead when its connection ends.
-            .on(Event::Error, say("disconnect", out.clone()))
             .on("message", say("message", out))
             .connect()
             .await
@@ -220,6 +219,22 @@ impl Peer {
             Link::Js { stdin, child } => {
                 *stdin = None;
                 timeout(PATIENCE, child.wait()).await.unwrap().unwrap();
+            }
+        }
+    }
+
+    /// Waits until the peer knows that its connection ended.
+    pub(crate) async fn lost(&mut self) {
+        match &self.link {
+            Link::Js { .. } => _ = self.event("disconnect").await,
+            // rust_socketio says nothing when a server closes properly; only sending fails from then on.
+            Link::Rust(client) => {
+                let sends = async {
+                    while client.emit("message", json!({"command": "WAVE"})).await.is_ok() {
+                        tokio::task::yield_now().await;
+                    }
+                };
+                timeout(PATIENCE, sends).await.expect("the peer notices in time");
             }
         }
     }
