@@ -197,5 +197,6 @@ fn environment(command: &mut Command, home: &Path, display: &Display) {
         .env("XDG_RUNTIME_DIR", home.join("runtime"))
         // Without it every start would look through all of GStreamer's plugins anew.
         .env("GST_REGISTRY", target_folder().join("e2e").join("gstreamer.registry"))
+        .env("STREAMSHARE_LOG", "info,streamshare=debug,streamshare_streaming=debug,streamshare_relay=debug")
         .env("RUST_BACKTRACE", "1");
 }

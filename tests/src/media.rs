@@ -28,6 +28,16 @@ impl Media {
         }
     }
 
+    /// What a window calls it in a playlist.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Mp4 => "Counter one",
+            Self::Mkv => "Counter two",
+            Self::Short => "Short film",
+        }
+    }
+
     /// The picture's size in pixels.
     #[must_use]
     pub fn size(self) -> (u32, u32) {

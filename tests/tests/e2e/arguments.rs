@@ -20,14 +20,14 @@ async fn a_torrent_and_a_link_at_the_start_and_later() -> Result<()> {
     let first = Desktop::start(&case, "ada", launch).await?;
     first.shot("started-with-torrent").await?;
     first.start_room("Ada").await?;
-    first.playlist_is(&[Media::Mp4.file_name()]).await?;
+    first.playlist_is(&[Media::Mp4.title()]).await?;
     first.plays().await?;
     first.shot("plays").await?;
 
     // Another one, while it runs: the second process hands it over and ends.
     let status = first.launch_again(&[&mkv.file.to_string_lossy()])?;
     assert!(status.success(), "{status}");
-    first.playlist_is(&[Media::Mp4.file_name(), Media::Mkv.file_name()]).await?;
+    first.playlist_is(&[Media::Mp4.title(), Media::Mkv.title()]).await?;
     let before = first.error_count().await?;
     let status = first.launch_again(&["/nowhere/none.torrent"])?;
     assert!(status.success(), "{status}");

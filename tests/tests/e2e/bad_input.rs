@@ -41,7 +41,7 @@ async fn bad_torrents_and_links_are_told_apart_in_the_window() -> Result<()> {
     }
     std::fs::write(case.output().join("errors.txt"), told.join("\n")).context("keep what was told")?;
     assert!(told.iter().all(|error| error.len() > 20), "sentences, not codes: {told:#?}");
-    desktop.playlist_is(&[Media::Mp4.file_name()]).await?;
+    desktop.playlist_is(&[Media::Mp4.title()]).await?;
     desktop.plays().await?;
     desktop.until("$$('add-pending').length === 0").await?;
     Ok(())
@@ -97,7 +97,7 @@ async fn bad_messages_are_answered_to_their_sender_alone() -> Result<()> {
     let first = witness.command("PAUSE", |_| true)?;
     assert_eq!(first["currentTime"], json!(7.0), "{first}");
     desktop.until("video().paused && Math.abs(video().currentTime - 7) < 0.3").await?;
-    desktop.playlist_is(&[Media::Mp4.file_name()]).await?;
+    desktop.playlist_is(&[Media::Mp4.title()]).await?;
     desktop.shot("goes-on").await?;
     Ok(())
 }

@@ -33,7 +33,7 @@ async fn play_pause_seek_and_playlist_cross_both_ways() -> Result<()> {
     let file = Media::Mp4.file()?;
     desktop.drop_files(&case, &[&file]).await?;
     for window in [&*desktop, &*browser] {
-        window.playlist_is(&[Media::Mp4.file_name()]).await?;
+        window.playlist_is(&[Media::Mp4.title()]).await?;
         window.state_is("PLAYING").await?;
     }
     desktop.plays().await?;
@@ -66,11 +66,11 @@ async fn play_pause_seek_and_playlist_cross_both_ways() -> Result<()> {
 
     let second = Media::Short.file()?;
     desktop.drop_files(&case, &[&second]).await?;
-    browser.playlist_is(&[Media::Mp4.file_name(), Media::Short.file_name()]).await?;
+    browser.playlist_is(&[Media::Mp4.title(), Media::Short.title()]).await?;
     browser.shot("two-items").await?;
     browser.click("next-item").await?;
     for window in [&*desktop, &*browser] {
-        window.playlist_is(&[Media::Short.file_name()]).await?;
+        window.playlist_is(&[Media::Short.title()]).await?;
     }
     desktop.until("video().videoWidth === 320").await?;
     desktop.shot("next-item").await?;

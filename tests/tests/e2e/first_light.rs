@@ -33,7 +33,7 @@ async fn a_dropped_torrent_plays_while_it_downloads() -> Result<()> {
     desktop.shot("empty-room").await?;
 
     desktop.drop_files(&case, &[&torrent.file]).await?;
-    desktop.playlist_is(&[Media::Mp4.file_name()]).await?;
+    desktop.playlist_is(&[Media::Mp4.title()]).await?;
     desktop.until("room().current === 0").await?;
     desktop.shot("in-the-playlist").await?;
     shows_the_picture(&desktop, Media::Mp4).await?;
@@ -51,7 +51,7 @@ async fn a_pasted_magnet_link_to_matroska_plays() -> Result<()> {
     desktop.fill("add-input", &torrent.magnet).await?;
     desktop.click("add-submit").await?;
     desktop.shot("pasted").await?;
-    desktop.playlist_is(&[Media::Mkv.file_name()]).await?;
+    desktop.playlist_is(&[Media::Mkv.title()]).await?;
     shows_the_picture(&desktop, Media::Mkv).await?;
     desktop.shot("plays").await?;
     Ok(())
@@ -64,15 +64,15 @@ async fn a_dropped_video_plays_and_the_playlist_goes_on() -> Result<()> {
     desktop.start_room("Ada").await?;
     let (short, mkv) = (Media::Short.file()?, Media::Mkv.file()?);
     desktop.drop_files(&case, &[&short]).await?;
-    desktop.playlist_is(&[Media::Short.file_name()]).await?;
+    desktop.playlist_is(&[Media::Short.title()]).await?;
     shows_the_picture(&desktop, Media::Short).await?;
     desktop.shot("plays").await?;
 
     desktop.drop_files(&case, &[&mkv]).await?;
-    desktop.playlist_is(&[Media::Short.file_name(), Media::Mkv.file_name()]).await?;
+    desktop.playlist_is(&[Media::Short.title(), Media::Mkv.title()]).await?;
     desktop.shot("two-items").await?;
     // The first comes to its end by itself.
-    desktop.playlist_is(&[Media::Mkv.file_name()]).await?;
+    desktop.playlist_is(&[Media::Mkv.title()]).await?;
     shows_the_picture(&desktop, Media::Mkv).await?;
     desktop.shot("next-item").await?;
     Ok(())

@@ -31,7 +31,7 @@ async fn a_latecomer_lands_where_the_room_is() -> Result<()> {
     let second = Desktop::start(&case, "bea", Launch::default()).await?;
     second.join_room("Bea", &link).await?;
     second.shot("joined").await?;
-    second.playlist_is(&[Media::Mp4.file_name()]).await?;
+    second.playlist_is(&[Media::Mp4.title()]).await?;
     second.plays().await?;
     first.members_are(&["Ada", "Bea"]).await?;
     // It lands with the first seek that it makes, so it has no second chance: the first figures count.

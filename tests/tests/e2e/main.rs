@@ -7,3 +7,4 @@ mod first_light;
 mod late;
 mod plain;
 mod restart;
+mod web;

@@ -14,7 +14,7 @@ async fn everyone_is_back_with_playlist_and_place() -> Result<()> {
     let mut relay = Relay::start(&case).await?;
     let swarm = Swarm::start(&case, 8000).await?;
     let torrents = [swarm.seed(Media::Mp4).await?, swarm.seed(Media::Mkv).await?];
-    let titles = [Media::Mp4.file_name(), Media::Mkv.file_name()];
+    let titles = [Media::Mp4.title(), Media::Mkv.title()];
     let desktop = Desktop::start(&case, "ada", Launch::default()).await?;
     desktop.join_room("Ada", &relay.link("phoenix")).await?;
     let browser = Browser::open(&case, "ben", &relay.link("phoenix")).await?;
