@@ -156,12 +156,13 @@ impl Serving {
                 Ended::Failed
             }
             () = stop.cancelled() => {
-                let drained = async {
-                    // Closing waits for the last write to each socket, which a reader that stopped may hold up.
+                let close = async {
+                    // Waits for the last write to each socket, which a reader that stopped may hold up.
                     io.close().await;
                     drain.cancel();
-                    serve.await
                 };
+                // It goes on serving until then: whoever asks for its health learns that it stops.
+                let drained = async { tokio::join!(close, serve) };
                 match timeout(hub.config.shutdown_max, drained).await {
                     Ok(_) => Ended::Drained,
                     Err(_) => Ended::Cut,

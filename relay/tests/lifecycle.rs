@@ -44,7 +44,7 @@ async fn a_shutdown_tells_everyone_and_frees_the_port() {
 
 #[tokio::test]
 async fn a_reader_that_stopped_does_not_hold_up_a_shutdown() {
-    let stubborn = RelayConfig { shutdown_max: Duration::from_millis(500), ..config() };
+    let stubborn = RelayConfig { shutdown_max: Duration::from_secs(2), ..config() };
     let relay = Relay::start(stubborn).await.unwrap();
     let mut ghost = RawSocket::connect(relay.local_addr()).await;
     ghost.send(json!({"command": "Join", "name": "ghost", "roomId": "r"})).await;
@@ -55,8 +55,18 @@ async fn a_reader_that_stopped_does_not_hold_up_a_shutdown() {
     }
     ada.until_pong().await;
     let since = Instant::now();
-    assert_eq!(relay.shutdown().await, Ended::Cut);
+    let health = async {
+        loop {
+            let answer = reqwest::get(format!("{}/healthz", url(&relay))).await.unwrap();
+            if answer.status() == 503 {
+                return answer.text().await.unwrap();
+            }
+        }
+    };
+    let (ended, health) = tokio::join!(relay.shutdown(), health);
+    assert_eq!(ended, Ended::Cut);
     assert!(since.elapsed() < Duration::from_secs(5));
+    assert_eq!(serde_json::from_str::<Value>(&health).unwrap()["status"], "stopping");
 }
 
 #[tokio::test]
