@@ -360,7 +360,8 @@ impl App {
                 }
                 self.join(ctx, name, invitation);
             }
-            Err(_) => self.stay = None,
+            // Only before any room was entered; the start page asks for the name.
+            Err(_) => (),
         }
     }
 

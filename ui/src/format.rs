@@ -57,38 +57,19 @@ pub(crate) fn title(name: &str) -> String {
     };
     let spaced = stem.contains(' ');
     let chars: Vec<char> = stem.chars().collect();
-    let digit = |at: Option<usize>| at.and_then(|at| chars.get(at)).is_some_and(char::is_ascii_digit);
-    let blanked: String = chars
-        .iter()
-        .enumerate()
-        .map(|(at, &c)| match c {
-            '_' => ' ',
-            // The dot of `5.1` and of `H.264` is one; the dots of `2019.1080p` are not.
-            '.' if !spaced
-                && !(lone_digit(&chars, at) || (digit(Some(at + 1)) && at > 0 && lone_letter(&chars, at))) =>
-            {
-                ' '
-            }
-            other => other,
-        })
-        .collect();
+    let blank = |at: usize, c: char| c == '_' || (c == '.' && !spaced && !belongs(&chars, at));
+    let blanked: String = chars.iter().enumerate().map(|(at, &c)| if blank(at, c) { ' ' } else { c }).collect();
     let words: Vec<&str> = blanked.split_whitespace().collect();
     if words.is_empty() { name.to_owned() } else { words.join(" ") }
 }
 
-/// Whether the dot at `at` has exactly one digit on each side.
-fn lone_digit(chars: &[char], at: usize) -> bool {
-    let is_digit = |at: Option<usize>| at.and_then(|at| chars.get(at)).is_some_and(char::is_ascii_digit);
-    is_digit(at.checked_sub(1))
-        && is_digit(at.checked_add(1))
-        && !is_digit(at.checked_sub(2))
-        && !is_digit(Some(at + 2))
-}
-
-/// Whether the dot at `at` follows an `H` or `x` that stands alone, as in the names of video codecs.
-fn lone_letter(chars: &[char], at: usize) -> bool {
-    let letter = at.checked_sub(1).and_then(|at| chars.get(at)).is_some_and(|c| matches!(c, 'h' | 'H' | 'x' | 'X'));
-    letter && at.checked_sub(2).and_then(|at| chars.get(at)).is_none_or(|c| !c.is_alphanumeric())
+/// Whether the dot at `at` is one: that of `5.1` and of `H.264` is, those of `2019.1080p` and `Part.02` are not.
+fn belongs(chars: &[char], at: usize) -> bool {
+    let around = |offset: isize| at.checked_add_signed(offset).and_then(|at| chars.get(at)).copied();
+    let digit = |offset: isize| around(offset).is_some_and(|c| c.is_ascii_digit());
+    let surround = digit(-1) && digit(1) && !digit(-2) && !digit(2);
+    let codec = matches!(around(-1), Some('h' | 'H' | 'x' | 'X')) && !around(-2).is_some_and(char::is_alphanumeric);
+    surround || (codec && digit(1))
 }
 
 /// The first letters of a name's first and last word, for its badge.

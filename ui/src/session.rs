@@ -51,6 +51,8 @@ pub(crate) struct Snapshot {
     pub(crate) media: Media,
     /// The player.
     pub(crate) player: Sample,
+    /// Why the connection to the room is not there, for people.
+    pub(crate) trouble: Option<String>,
 }
 
 /// A stay; dropping it leaves the room.
@@ -67,6 +69,7 @@ struct Core {
     room: RefCell<Option<Box<dyn RoomPort>>>,
     player: Box<dyn PlayerPort>,
     torrents: Rc<dyn TorrentsPort>,
+    trouble: RefCell<Option<String>>,
     item: RefCell<Option<PlaylistItem>>,
     media: RefCell<Media>,
     opening: RefCell<Option<Operation>>,
@@ -98,6 +101,7 @@ impl Session {
             room: RefCell::default(),
             player,
             torrents,
+            trouble: RefCell::default(),
             item: RefCell::default(),
             media: RefCell::new(Media::Empty),
             opening: RefCell::default(),
@@ -119,11 +123,7 @@ impl Session {
             relay,
             Callback::from(move |event| {
                 if let Some(core) = weak.upgrade() {
-                    core.handle(match event {
-                        LinkEvent::Up => Input::LinkUp,
-                        LinkEvent::Down => Input::LinkDown,
-                        LinkEvent::Message(message) => Input::Remote(*message),
-                    });
+                    core.take_link_event(event);
                 }
             }),
         );
@@ -164,6 +164,7 @@ impl Session {
             room: self.core.client.borrow().view(clock::now()),
             media: self.core.media.borrow().clone(),
             player: self.core.player.sample(),
+            trouble: self.core.trouble.borrow().clone(),
         }
     }
 }
@@ -185,6 +186,21 @@ impl Core {
         }
         self.working.set(false);
         self.on_event.emit(SessionEvent::Changed);
+    }
+
+    fn take_link_event(&self, event: LinkEvent) {
+        let input = match event {
+            LinkEvent::Up => {
+                self.trouble.replace(None);
+                Input::LinkUp
+            }
+            LinkEvent::Down(reason) => {
+                self.trouble.replace(Some(reason));
+                Input::LinkDown
+            }
+            LinkEvent::Message(message) => Input::Remote(*message),
+        };
+        self.handle(input);
     }
 
     fn perform(&self, output: Output) {

@@ -11,8 +11,8 @@ use yew::Callback;
 pub(crate) enum LinkEvent {
     /// It stands; nothing was sent over it yet.
     Up,
-    /// It is gone, or an attempt failed; it is being tried anew.
-    Down,
+    /// It is gone, or an attempt failed; it is being tried anew. The reason is for people.
+    Down(String),
     /// A message came.
     Message(Box<RelayMessage>),
 }

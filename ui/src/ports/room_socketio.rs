@@ -37,6 +37,9 @@ const RETRY_MS_MAX: u32 = 5_000;
 /// Milliseconds for one attempt.
 const CONNECT_TIMEOUT_MS: u32 = 8_000;
 
+/// The browser keeps the true reason to itself.
+const UNREACHABLE: &str = "The room's server does not answer.";
+
 pub(super) struct SocketIoRoom {
     socket: Option<Socket>,
     _handlers: Vec<Closure<dyn FnMut(JsValue)>>,
@@ -63,7 +66,7 @@ impl SocketIoRoom {
             Ok(socket) => socket,
             Err(error) => {
                 web_sys::console::error_2(&"socket.io did not start:".into(), &error);
-                on_event.emit(LinkEvent::Down);
+                on_event.emit(LinkEvent::Down(UNREACHABLE.to_owned()));
                 return Self { socket: None, _handlers: Vec::new(), _retry: retry };
             }
         };
@@ -81,10 +84,10 @@ fn handlers(
         let on_event = on_event.clone();
         Closure::<dyn FnMut(JsValue)>::new(move |_| on_event.emit(event.clone()))
     };
-    let (up, failed) = (emit(LinkEvent::Up), emit(LinkEvent::Down));
+    let (up, failed) = (emit(LinkEvent::Up), emit(LinkEvent::Down(UNREACHABLE.to_owned())));
     let (down_event, down_socket, down_retry) = (on_event.clone(), socket.clone(), Rc::clone(retry));
     let down = Closure::<dyn FnMut(JsValue)>::new(move |reason: JsValue| {
-        down_event.emit(LinkEvent::Down);
+        down_event.emit(LinkEvent::Down(UNREACHABLE.to_owned()));
         // The client comes back by itself from everything but this.
         if reason.as_string().as_deref() == Some("io server disconnect") {
             let socket = down_socket.clone();

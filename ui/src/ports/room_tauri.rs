@@ -76,7 +76,7 @@ impl TauriRoom {
         let listening = Task::spawn(async move {
             let listener = ipc::Listener::new(event::ROOM, move |room_event: RoomEvent| match room_event {
                 RoomEvent::Up => on_event.emit(LinkEvent::Up),
-                RoomEvent::Down { .. } => on_event.emit(LinkEvent::Down),
+                RoomEvent::Down { reason, .. } => on_event.emit(LinkEvent::Down(reason)),
                 RoomEvent::Message { json } => receive(&json, &on_event),
             });
             listener.ready().await;

@@ -110,7 +110,7 @@ mod tests {
             duration: None,
             needs_gesture: false,
         };
-        content(&Snapshot { room, media, player }, Kind::Desktop).map(|(about, _)| about)
+        content(&Snapshot { room, media, player, trouble: None }, Kind::Desktop).map(|(about, _)| about)
     }
 
     #[test]

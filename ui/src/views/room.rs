@@ -33,10 +33,11 @@ pub(crate) struct Props {
 #[component]
 pub(crate) fn RoomPage(props: &Props) -> Html {
     let room = &props.snapshot.room;
-    let (link, banner) = match room.link {
-        LinkState::Connecting => ("connecting", Some("Connecting to the room...")),
-        LinkState::Joined => ("joined", None),
-        LinkState::Lost => ("lost", Some("Connection to the room lost. Trying again...")),
+    let (link, banner) = match (room.link, &props.snapshot.trouble) {
+        (LinkState::Connecting, None) => ("connecting", Some("Connecting to the room...".to_owned())),
+        (LinkState::Connecting, Some(why)) => ("connecting", Some(format!("{why} Trying again..."))),
+        (LinkState::Joined, _) => ("joined", None),
+        (LinkState::Lost, _) => ("lost", Some("Connection to the room lost. Trying again...".to_owned())),
     };
     let copy_failed = props.on_wish.reform(|()| {
         Wish::Tell(ToastKind::Error, "The link could not be copied. Please select it and copy it by hand.".to_owned())
