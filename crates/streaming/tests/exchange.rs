@@ -3,8 +3,8 @@
 
 mod common;
 
-use common::{Peer, get, noise, write};
-use streamshare_streaming::{FileKind, State};
+use common::{Gate, Peer, get, noise, write};
+use streamshare_streaming::{FileKind, Source, State};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_shared_file_streams_to_another_engine_and_survives_a_restart() {
@@ -47,4 +47,78 @@ async fn a_shared_file_streams_to_another_engine_and_survives_a_restart() {
         assert!(get(&url, None).await.bytes().await.unwrap() == film);
         again.engine.shutdown().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn only_opened_files_are_downloaded_and_a_kill_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let show = dir.path().join("Show");
+    let episodes = [1, 2, 10].map(|number| (format!("E{number}.mkv"), noise(600_000, number)));
+    for (name, bytes) in &episodes {
+        write(&show.join(name), bytes);
+    }
+    let seeder = Peer::start(&dir.path().join("seeder")).await;
+    let info = seeder.share(&show).await;
+    assert_eq!(
+        info.playable().iter().map(|index| &*info.files[*index].path).collect::<Vec<_>>(),
+        ["E1.mkv", "E2.mkv", "E10.mkv"]
+    );
+    let index = info.playable()[1];
+    let source = seeder.magnet(info.info_hash);
+    let folder = dir.path().join("leecher");
+    // A runtime that is gone without a goodbye, as a killed process is.
+    let killed = std::thread::spawn({
+        let (folder, hash, source) = (folder.clone(), info.info_hash, source.clone());
+        move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+            let stats = runtime.block_on(async {
+                let leecher = Peer::start(&folder).await;
+                leecher.add(source).await;
+                // While librqbit still checks, a selection is an error to it.
+                leecher.open(hash, index).await;
+                leecher.open(hash, index).await;
+                leecher.wait_for(hash, State::Seeding).await;
+                let stats = leecher.engine.stats(hash).unwrap();
+                std::mem::forget(leecher);
+                stats
+            });
+            runtime.shutdown_background();
+            stats
+        }
+    });
+    let stats = tokio::task::spawn_blocking(|| killed.join().unwrap()).await.unwrap();
+    let (wanted, total) = (600_000, 1_800_000);
+    assert!((wanted..total).contains(&stats.have_bytes) && stats.total_bytes == total, "{stats:?}");
+    seeder.engine.shutdown().await;
+
+    let again = Peer::start(&folder).await;
+    again.wait_for(info.info_hash, State::Seeding).await;
+    let url = again.open(info.info_hash, index).await;
+    assert!(get(&url, None).await.bytes().await.unwrap() == episodes[1].1);
+    assert_eq!(again.engine.stats(info.info_hash).unwrap().have_bytes, stats.have_bytes);
+    again.engine.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn bytes_come_while_it_downloads_and_again_after_the_seeder_was_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let film = noise(4 << 20, 12);
+    let seeder = Peer::start(&dir.path().join("seeder")).await;
+    let info = seeder.share(&write(&dir.path().join("film.mkv"), &film)).await;
+    let gate = Gate::start(seeder.engine.peer_addr().unwrap()).await;
+    let leecher = Peer::start(&dir.path().join("leecher")).await;
+    leecher.add(Source::Link(format!("magnet:?xt=urn:btih:{}&x.pe={}", info.info_hash, gate.addr))).await;
+    gate.close();
+    let url = leecher.open(info.info_hash, 0).await;
+    let tail = tokio::spawn({
+        let url = url.clone();
+        async move { get(&url, Some("bytes=-1000")).await.bytes().await.unwrap() }
+    });
+    leecher.wait_for(info.info_hash, State::Downloading).await;
+    gate.open();
+    assert!(tail.await.unwrap() == film[film.len() - 1000..]);
+    assert!(get(&url, Some("bytes=2000000-2999999")).await.bytes().await.unwrap() == film[2_000_000..3_000_000]);
+    leecher.wait_for(info.info_hash, State::Seeding).await;
+    seeder.engine.shutdown().await;
+    leecher.engine.shutdown().await;
 }
