@@ -158,6 +158,10 @@ impl Page {
     pub async fn shot(&self, step: &str) -> Result<PathBuf> {
         let number = self.shots.fetch_add(1, Ordering::Relaxed);
         let file = self.output.join(format!("{}-{number:02}-{step}.png", self.name));
+        // What the page has is painted a frame later; a page that paints nothing is a picture, too.
+        let painted = "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done())); setTimeout(done, 1000)";
+        let waited = self.client.execute_async(painted, Vec::new()).await;
+        waited.with_context(|| format!("{}: wait for a frame", self.name))?;
         let png = self.client.screenshot().await.with_context(|| format!("{}: take a screenshot", self.name))?;
         std::fs::write(&file, png).with_context(|| format!("write {}", file.display()))?;
         Ok(file)

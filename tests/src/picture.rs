@@ -1,7 +1,8 @@
 use crate::{Desktop, Page};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 /// What a part of a picture looks like.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,14 +36,26 @@ pub fn look(file: &Path, area: &str) -> Result<Look> {
     Ok(Look { mean: next()?, deviation: next()? })
 }
 
+/// How long the screen may take to show what the page has.
+const PAINT_LIMIT: Duration = Duration::from_secs(15);
+
 impl Desktop {
-    /// Takes a picture of the screen and looks at the place of the video in it.
+    /// Takes pictures of the screen until the video can be seen in one; keeps the last.
     ///
     /// # Errors
-    /// When there is no video.
-    pub async fn video_look(&self, step: &str) -> Result<Look> {
+    /// When there is no video, or no picture of it in time.
+    pub async fn shows_video(&self, step: &str) -> Result<Look> {
         let area = video_area(self).await?;
-        look(&self.screen(step)?, &area)
+        let end = Instant::now() + PAINT_LIMIT;
+        loop {
+            let seen = look(&self.screen(step)?, &area)?;
+            if seen.is_a_picture() {
+                return Ok(seen);
+            }
+            if Instant::now() > end {
+                bail!("the screen shows no picture at {area}: {seen:?}");
+            }
+        }
     }
 }
 
