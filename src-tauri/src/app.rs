@@ -68,11 +68,14 @@ fn run_app() -> anyhow::Result<ExitCode> {
     Ok(u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
-/// To stderr, as `STREAMSHARE_LOG` or `RUST_LOG` say; `info` without them.
+/// What is logged unless the environment says otherwise. librqbit tells the names of films at `info`.
+const LOG_DEFAULT: &str = "info,librqbit=warn";
+
+/// To stderr, as `STREAMSHARE_LOG` or `RUST_LOG` say.
 fn log_to_stderr() {
     use tracing_subscriber::EnvFilter;
     let directives = ["STREAMSHARE_LOG", "RUST_LOG"].iter().find_map(|key| std::env::var(key).ok());
-    let filter = EnvFilter::new(directives.as_deref().filter(|text| !text.is_empty()).unwrap_or("info"));
+    let filter = EnvFilter::new(directives.as_deref().filter(|text| !text.is_empty()).unwrap_or(LOG_DEFAULT));
     let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
 }
@@ -206,9 +209,10 @@ async fn room_connect(app: App<'_>, request: Connect) -> Result<(), ShellError> 
     app.room_connect(request).await
 }
 
+// Not async: such commands run one after the other, as they came.
 #[tauri::command]
-async fn room_send(app: App<'_>, request: RoomSend) -> Result<(), ShellError> {
-    app.room_send(request).await
+fn room_send(app: App<'_>, request: RoomSend) -> Result<(), ShellError> {
+    app.room_send(request)
 }
 
 #[tauri::command]

@@ -6,7 +6,7 @@ use crate::{
 };
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use streamshare_ipc::{
@@ -30,8 +30,9 @@ pub struct Controller {
     gui: Arc<dyn Gui>,
     torrents: Torrents,
     hosting: Hosting,
-    /// An asynchronous lock: a link is replaced in order, the former one's end awaited.
-    link: tokio::sync::Mutex<Option<RoomLink>>,
+    link: Mutex<Option<RoomLink>>,
+    /// Held while the link is replaced or ended: one after the other, the former one's end awaited.
+    replacing: tokio::sync::Mutex<()>,
     openings: Mutex<Waiting>,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -58,7 +59,8 @@ impl Controller {
             gui,
             torrents: Torrents::new(&folders.home, downloads, &settings),
             hosting: Hosting::new(settings.hosting.listen),
-            link: tokio::sync::Mutex::default(),
+            link: Mutex::default(),
+            replacing: tokio::sync::Mutex::default(),
             openings: Mutex::new(openings),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -89,24 +91,22 @@ impl Controller {
     pub async fn room_connect(&self, request: Connect) -> Result<(), ShellError> {
         let relay = Url::parse(&request.relay).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
         let relay = relay.ok_or_else(|| shell_error(code::NETWORK, "this is not the address of a relay"))?;
-        let mut link = self.link.lock().await;
-        if let Some(former) = link.take() {
-            former.close().await;
-        }
+        let _replacing = self.replacing.lock().await;
+        self.end_link().await;
         if !self.stop.is_cancelled() {
             let gui = Arc::clone(&self.gui);
             let on_event: OnRoomEvent = Arc::new(move |event| gui.emit(GuiEvent::Room(event)));
-            *link = Some(RoomLink::open(&relay, on_event));
+            *locked(&self.link) = Some(RoomLink::open(&relay, on_event));
         }
         Ok(())
     }
 
-    /// Sends a message to the room. It may be lost with the connection: after each `Up` the window's client tells its
-    /// state anew.
+    /// Sends a message to the room, in the order of the calls: this does not wait, so that none overtakes another. It may
+    /// be lost with the connection: after each `Up` the window's client tells its state anew.
     ///
     /// # Errors
     /// When it is no JSON object or too long, and while there is no connection.
-    pub async fn room_send(&self, request: RoomSend) -> Result<(), ShellError> {
+    pub fn room_send(&self, request: RoomSend) -> Result<(), ShellError> {
         if request.json.len() > MESSAGE_BYTES_MAX {
             return Err(shell_error(code::INTERNAL, "this message is too long"));
         }
@@ -115,7 +115,7 @@ impl Controller {
         if !message.is_object() {
             return Err(shell_error(code::INTERNAL, "a message is a JSON object"));
         }
-        match self.link.lock().await.as_ref() {
+        match locked(&self.link).as_ref() {
             Some(link) => link.send(message).map_err(|error| shell_error(code::NETWORK, &error.to_string())),
             None => Err(shell_error(code::NETWORK, "there is no connection to a relay")),
         }
@@ -123,9 +123,8 @@ impl Controller {
 
     /// Ends the connection to the relay; none of its events comes after this.
     pub async fn room_disconnect(&self) {
-        if let Some(link) = self.link.lock().await.take() {
-            link.close().await;
-        }
+        let _replacing = self.replacing.lock().await;
+        self.end_link().await;
     }
 
     /// Adds a torrent or a file and tells what to put into a playlist.
@@ -152,13 +151,13 @@ impl Controller {
     /// Hands out what waits to be opened, each once.
     #[must_use]
     pub fn take_openings(&self) -> Vec<Opening> {
-        self.openings.lock().unwrap_or_else(PoisonError::into_inner).take()
+        locked(&self.openings).take()
     }
 
     /// Takes what the system asks to open, tells the window and brings it to the front.
     pub fn open_for_the_person(&self, openings: Vec<Opening>) {
         if !openings.is_empty() {
-            self.openings.lock().unwrap_or_else(PoisonError::into_inner).push(openings);
+            locked(&self.openings).push(openings);
             self.gui.emit(GuiEvent::Openings);
         }
         self.gui.focus_window();
@@ -186,6 +185,13 @@ impl Controller {
         }
     }
 
+    async fn end_link(&self) {
+        let former = locked(&self.link).take();
+        if let Some(former) = former {
+            former.close().await;
+        }
+    }
+
     async fn start_engine(self: Arc<Self>) {
         let started = tokio::select! {
             started = self.torrents.engine() => started,
@@ -194,7 +200,7 @@ impl Controller {
         if let Err(error) = started {
             tracing::warn!(error = %error.message, "no torrents for now");
             let message = format!("Torrents cannot be played at the moment. {}", error.message);
-            self.openings.lock().unwrap_or_else(PoisonError::into_inner).push(vec![Opening::Refused { message }]);
+            locked(&self.openings).push(vec![Opening::Refused { message }]);
             self.gui.emit(GuiEvent::Openings);
         }
     }
@@ -216,6 +222,11 @@ impl Controller {
         let gui = Arc::clone(&self.gui);
         Arc::new(move |progress| gui.emit(GuiEvent::Progress(progress)))
     }
+}
+
+/// What these locks guard is whole between any two statements: a panic elsewhere does not spoil it.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The name under which the person logged in, as a proposal; an account that is no person's is none.

@@ -175,7 +175,7 @@ async fn a_hosted_room_can_be_reached_and_talked_to() {
     let up = |event: &GuiEvent| matches!(event, GuiEvent::Room(RoomEvent::Up)).then_some(());
     app.notes.wait("Up", up).await;
     let json = json!({"command": "Join", "name": "Ada", "roomId": "blue"}).to_string();
-    app.controller.room_send(RoomSend { json }).await.unwrap();
+    app.controller.room_send(RoomSend { json }).unwrap();
     let hello = |event: &GuiEvent| {
         let GuiEvent::Room(RoomEvent::Message { json }) = event else { return None };
         json.contains("HELLO").then_some(())
@@ -186,14 +186,11 @@ async fn a_hosted_room_can_be_reached_and_talked_to() {
     app.controller.room_connect(Connect { relay: hosted.relay }).await.unwrap();
     app.notes.wait("Up", up).await;
     for json in ["", "7", "[]", &format!("{{\"x\":\"{}\"}}", "x".repeat(200_000))] {
-        assert_eq!(
-            app.controller.room_send(RoomSend { json: json.to_owned() }).await.unwrap_err().code,
-            code::INTERNAL
-        );
+        assert_eq!(app.controller.room_send(RoomSend { json: json.to_owned() }).unwrap_err().code, code::INTERNAL);
     }
     app.controller.room_disconnect().await;
     let json = "{}".to_owned();
-    assert_eq!(app.controller.room_send(RoomSend { json }).await.unwrap_err().code, code::NETWORK);
+    assert_eq!(app.controller.room_send(RoomSend { json }).unwrap_err().code, code::NETWORK);
     for relay in ["", "ftp://host", "host:80"] {
         let request = Connect { relay: relay.to_owned() };
         assert_eq!(app.controller.room_connect(request).await.unwrap_err().code, code::NETWORK);
@@ -255,4 +252,65 @@ async fn a_shutdown_ends_in_time_and_twice() {
         app.controller.shutdown().await;
     };
     timeout(Duration::from_secs(8), both).await.expect("an end in time");
+}
+
+/// A .torrent of a folder, made by a foreign program.
+fn torrent_of(folder: &Path, extra: &[&str]) -> std::path::PathBuf {
+    let torrent = folder.with_extension("torrent");
+    let made = Command::new("transmission-create")
+        .args(["--tracker", "http://127.0.0.1:9/announce", "--tracker", "http://tracker.example/announce?passkey=k"])
+        .args(extra)
+        .arg("--outfile")
+        .arg(&torrent)
+        .arg(folder)
+        .output()
+        .expect("transmission-create is installed");
+    assert!(made.status.success(), "{made:?}");
+    torrent
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_torrent_of_many_files_is_added_and_its_items_found() {
+    let app = app();
+    for (name, extra, told) in [("open", &[][..], true), ("closed", &["--private"][..], false)] {
+        let folder = app.home.path().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        for (file, size) in [("e10.mp4", 40_000), ("e2.mp4", 70_000), ("e1.mp4", 50_000), ("notes.txt", 10)] {
+            // Told apart by the folder's name: two torrents with the same info hash would be one.
+            std::fs::write(folder.join(file), name.repeat(size / name.len())).unwrap();
+        }
+        let added = add(&app, 1, path_source(&torrent_of(&folder, extra))).await.unwrap();
+        assert_eq!(added.name, name);
+        assert_eq!(added.files.len(), 4);
+        let chosen: Vec<_> = added.chosen.iter().map(|index| added.files[*index].path.as_str()).collect();
+        assert_eq!(chosen, ["e1.mp4", "e2.mp4", "e10.mp4"]);
+        assert_eq!(added.torrent_id.contains("tracker.example"), told, "{}", added.torrent_id);
+        assert!(!added.torrent_id.contains("127.0.0.1"), "{}", added.torrent_id);
+
+        for (filename, path) in [("e1.mp4", "e1.mp4"), (&format!("{name}/e10.mp4"), "e10.mp4"), ("", "e2.mp4")] {
+            let request = OpenRequest { op: 2, torrent_id: added.info_hash.clone(), filename: filename.to_owned() };
+            let opened = timeout(DEADLINE, app.controller.torrent_open(request)).await.unwrap().unwrap();
+            assert_eq!(added.files[opened.file_index].path, path, "{filename}");
+            assert_eq!(opened.length, added.files[opened.file_index].length);
+        }
+    }
+    app.controller.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_taken_port_is_no_reason_not_to_host() {
+    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let settings = json!({
+        "downloadFolder": home.path().join("films"),
+        "network": {"dht": false, "trackers": false, "utp": false, "localDiscovery": false, "upnp": false,
+                    "listen": "127.0.0.1:0"},
+        "hosting": {"listen": taken.local_addr().unwrap()}
+    });
+    std::fs::write(home.path().join("settings.json"), settings.to_string()).unwrap();
+    let app = start(home);
+    let hosted = app.controller.host_room().await.unwrap();
+    assert_ne!(hosted.relay, format!("http://{}", taken.local_addr().unwrap()));
+    assert!(get(&format!("{}/healthz", hosted.relay)).await.starts_with(b"HTTP/1.1 200"));
+    app.controller.shutdown().await;
 }
