@@ -89,6 +89,8 @@ pub struct Room {
     /// they all are by now.
     unattended: bool,
     restored: Option<Restored>,
+    /// Whether anyone changed the playlist in this incarnation: then what was before it stays past.
+    listed: bool,
     outputs: VecDeque<RoomOutput>,
 }
 
@@ -107,6 +109,7 @@ impl Room {
             empty: true,
             unattended: false,
             restored: None,
+            listed: false,
             outputs: VecDeque::new(),
         }
     }
@@ -243,6 +246,7 @@ impl Room {
         if moved {
             self.anchor = announced;
         }
+        self.listed |= playlist != self.playlist;
         self.playlist = playlist;
         self.changed();
         self.hello_to_all(now);
@@ -256,14 +260,18 @@ impl Room {
                 before.order == self.order && before.from.epoch == from.epoch && before.from.order < from.order
             }
             None if from.epoch == self.epoch => self.unattended && from.order == self.order && self.members.len() == 1,
-            None => self.order == Order::FIRST,
+            None => !self.listed,
         };
         let playlist = if wanted { self.item_ids.restore(hello.playlist).ok() } else { None };
         let Some(playlist) = playlist else {
             return self.hello(member, now);
         };
         self.playlist = playlist;
-        self.anchor = Anchor { position: hello.status.current_time, at_ms: ms(now), state: hello.status.state };
+        // Whoever pressed play or pause since, in a room that knew no playlist yet, knew better where to.
+        let acted = self.restored.is_none() && from.epoch != self.epoch && self.order != Order::FIRST;
+        if !acted {
+            self.anchor = Anchor { position: hello.status.current_time, at_ms: ms(now), state: hello.status.state };
+        }
         let another = from.epoch != self.epoch;
         self.changed();
         if another {
@@ -279,6 +287,7 @@ impl Room {
                     self.anchor = Anchor::idle(ms(now));
                 }
                 self.playlist = playlist;
+                self.listed = true;
                 self.changed();
                 self.hello_to_all(now);
                 self.taken(member, edit.action_id, now);

@@ -183,6 +183,15 @@ fn the_latest_memory_comes_back_into_a_new_room() {
 }
 
 #[test]
+fn a_play_before_the_memory_comes_does_not_shut_it_out() {
+    let (mut room, ids) = room_of(2);
+    room.handle_message(ids[0], ClientMessage::Pause(control(33.0, None)), at(1.0));
+    room.handle_message(ids[1], restoring(&[1, 2], 20.0, "before", 8), at(1.5));
+    let now = truth(&mut room, 5.0);
+    assert_eq!((now.playlist.len(), now.status.current_time.seconds()), (2, 33.0));
+}
+
+#[test]
 fn a_member_with_its_key_takes_its_place_again() {
     let (mut room, _) = room_of(0);
     let key = ResumeKey::new("secret").expect("a key");
