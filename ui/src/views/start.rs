@@ -48,6 +48,14 @@ pub(crate) fn StartPage(props: &Props) -> Html {
     let name = use_text(&props.name);
     let link = use_text(&props.link);
     let relay = use_state(String::new);
+    // Not by `autofocus`: on a busy computer WebKit obeys it late, and takes the focus from whoever types elsewhere by then.
+    let name_input = use_node_ref();
+    use_effect_with(name_input.clone(), |input| {
+        if let Some(input) = input.cast::<web_sys::HtmlElement>() {
+            // Without the focus, the field is one click away.
+            let _ = input.focus();
+        }
+    });
     let invited = !props.link.is_empty();
     let start = {
         let (on_enter, name, relay) = (props.on_enter.clone(), name.clone(), relay.clone());
@@ -116,7 +124,7 @@ pub(crate) fn StartPage(props: &Props) -> Html {
             <form class="card" novalidate=true onsubmit={submit}>
                 <label class="field">
                     <span>{ "Your name" }</span>
-                    <input data-testid="name-input" type="text" maxlength="64" autocomplete="nickname" autofocus=true
+                    <input data-testid="name-input" type="text" maxlength="64" autocomplete="nickname" ref={name_input}
                         placeholder="How the others see you" value={(*name).clone()} oninput={types_into(&name)} />
                 </label>
                 if let Some(error) = &props.error {
