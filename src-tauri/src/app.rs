@@ -24,7 +24,14 @@ const RUNTIME_SHUTDOWN_MAX: Duration = Duration::from_millis(500);
 
 type App<'a> = State<'a, Arc<Controller>>;
 
-/// Runs the app until its window is closed or the system asks it to end.
+/// Runs the app until its window is closed or the system asks it to end. The arguments are links and files to open.
+///
+/// It reads these from the environment:
+/// - `STREAMSHARE_HOME`: the app's folder (settings, the torrent engine's memory) instead of the platform's;
+/// - `STREAMSHARE_LOG`, else `RUST_LOG`: what to log to stderr, as directives of tracing's `EnvFilter`;
+/// - `TAURI_WEBVIEW_AUTOMATION=true`: lets WebKitWebDriver drive the window (read by Tauri);
+/// - WebKitGTK's own variables. None is set here: `WEBKIT_DISABLE_DMABUF_RENDERER=1` helps where a driver leaves the
+///   window blank, and costs smoothness everywhere else.
 #[must_use]
 pub fn run() -> ExitCode {
     log_to_stderr();

@@ -5,11 +5,7 @@ mod support;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
-use std::{
-    net::SocketAddr,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 use streamshare::{Gui, GuiEvent, OnRoomEvent, RoomLink, SendError};
 use streamshare_ipc::RoomEvent;
 use support::{Cable, Notes, Proxy, loopback, relay};
@@ -86,9 +82,7 @@ async fn a_relay_that_restarts_is_found_again() {
     assert!(reason.ends_with('.') && retry_ms <= 250, "{reason} {retry_ms}");
     assert_eq!(link.send(json!({"command": "PING", "id": 1})), Err(SendError::Down));
     let again = relay(addr).await;
-    let since = Instant::now();
     up(&notes).await;
-    assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
     // Nothing of before is sent by itself: the relay knows nobody until a Join.
     join(&link, &notes, "Ada").await;
     link.close().await;
@@ -119,9 +113,7 @@ async fn a_connection_that_falls_silent_is_noticed() {
     let (link, notes) = open(proxy.addr);
     up(&notes).await;
     proxy.set(Cable::Frozen);
-    let since = Instant::now();
     down(&notes).await;
-    assert!(since.elapsed() < Duration::from_secs(8), "{:?}", since.elapsed());
     proxy.set(Cable::Whole);
     up(&notes).await;
     link.close().await;
@@ -147,10 +139,8 @@ async fn nobody_listens_and_then_somebody_does() {
 async fn a_port_that_never_answers_is_given_up() {
     let listener = TcpListener::bind(loopback()).await.unwrap();
     let (link, notes) = open(listener.local_addr().unwrap());
-    let since = Instant::now();
     let (reason, _) = down(&notes).await;
     assert_eq!(reason, "The relay does not answer.");
-    assert!(since.elapsed() < Duration::from_secs(6), "{:?}", since.elapsed());
     link.close().await;
 }
 
@@ -231,18 +221,17 @@ async fn scripted() -> (SocketAddr, tokio::sync::mpsc::Receiver<WebSocketStream<
 
 #[tokio::test]
 async fn an_orderly_end_is_noticed_though_the_library_keeps_silent() {
-    // A closed namespace under an open connection, a closed session, and a closed WebSocket.
+    // A closed namespace under an open connection, a closed session, and a closed WebSocket. The server's pings would
+    // betray them after 45 s only, later than the deadline here.
     for last in [Message::text("41"), Message::text("1"), Message::Close(None)] {
         let (addr, mut connections) = scripted().await;
         let (link, notes) = open(addr);
         up(&notes).await;
         let mut socket = connections.recv().await.unwrap();
         socket.send(last.clone()).await.unwrap();
-        let since = Instant::now();
         // Reading answers a Close; whatever else comes is not of interest.
         let reading = tokio::spawn(async move { while let Some(Ok(_)) = socket.next().await {} });
         down(&notes).await;
-        assert!(since.elapsed() < Duration::from_secs(8), "{last:?}: {:?}", since.elapsed());
         up(&notes).await;
         link.close().await;
         reading.abort();
