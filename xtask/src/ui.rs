@@ -5,7 +5,10 @@ use anyhow::{Context, Result, ensure};
 use sha1::{Digest, Sha1};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::{env, fs};
+use std::{
+    env,
+    fs::{self, File},
+};
 
 /// The UI has one profile: a debug build is 20 times larger and too slow to judge anything by.
 const PROFILE: &str = "wasm-release";
@@ -23,6 +26,10 @@ const FROM_NPM: [(&str, &str); 4] = [
 const OWN: [&str; 4] = ["index.html", "app.css", "boot.js", "icon.svg"];
 
 pub(crate) fn build(root: &Path) -> Result<()> {
+    fs::create_dir_all(target(root)).context("make the target folder")?;
+    // Two builds at once would write the same files; the lock goes with the file.
+    let turn = File::create(target(root).join("ui-build.lock")).context("make the build's lock file")?;
+    turn.lock().context("wait for another build of the UI")?;
     let wasm = compile(root)?;
     let mut files = bind(root, &wasm)?;
     for name in OWN {

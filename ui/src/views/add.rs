@@ -6,7 +6,11 @@ use crate::additions::{PendingView, progress_text};
 use crate::app::Wish;
 use crate::format;
 use crate::ports::shell::Kind;
+use gloo_events::EventListener;
 use streamshare_ipc::Source;
+use streamshare_protocol::TorrentId;
+use wasm_bindgen::JsCast;
+use web_sys::{ClipboardEvent, Element, Event};
 use yew::prelude::*;
 
 #[derive(Properties, PartialEq)]
@@ -19,6 +23,7 @@ pub(crate) struct Props {
 #[component]
 pub(crate) fn Add(props: &Props) -> Html {
     let text = use_state(String::new);
+    use_pasting(&props.on_wish);
     let submit = {
         let (text, on_wish) = (text.clone(), props.on_wish.clone());
         Callback::from(move |event: SubmitEvent| {
@@ -42,7 +47,7 @@ pub(crate) fn Add(props: &Props) -> Html {
         <section class="panel add">
             { for props.pending.iter().map(|pending| row(pending, &props.on_wish)) }
             <form class="add-form" onsubmit={submit}>
-                <input data-testid="add-input" type="text" placeholder="Magnet link, info hash or address" aria-label="Add a torrent"
+                <input data-testid="add-input" type="text" placeholder="Magnet link or address" aria-label="Add a torrent"
                     spellcheck="false" autocomplete="off" value={(*text).clone()} oninput={types} />
                 <button type="submit" class="secondary" data-testid="add-submit">{ icon(Icon::Add) }<span>{ "Add" }</span></button>
             </form>
@@ -53,6 +58,32 @@ pub(crate) fn Add(props: &Props) -> Html {
             }
         </section>
     }
+}
+
+/// A link that is pasted anywhere but into a field is added at once.
+#[hook]
+fn use_pasting(on_wish: &Callback<Wish>) {
+    use_effect_with(on_wish.clone(), |on_wish| {
+        let on_wish = on_wish.clone();
+        let listener = web_sys::window().map(|window| {
+            EventListener::new(&window, "paste", move |event| {
+                if let Some(text) = pasted_link(event) {
+                    on_wish.emit(Wish::Add(Source::Link { text }));
+                }
+            })
+        });
+        move || drop(listener)
+    });
+}
+
+fn pasted_link(event: &Event) -> Option<String> {
+    let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
+    if target.is_some_and(|element| matches!(element.tag_name().as_str(), "INPUT" | "TEXTAREA")) {
+        return None;
+    }
+    let text = event.dyn_ref::<ClipboardEvent>()?.clipboard_data()?.get_data("text/plain").ok()?;
+    let text = text.trim();
+    TorrentId::new(text).is_ok().then(|| text.to_owned())
 }
 
 fn row(pending: &PendingView, on_wish: &Callback<Wish>) -> Html {

@@ -10,7 +10,7 @@ use crate::session::Snapshot;
 use crate::toasts::ToastKind;
 use streamshare_ipc::{TorrentState, TorrentStats};
 use streamshare_playsync::{Action, LinkState};
-use streamshare_protocol::Invitation;
+use streamshare_protocol::{Invitation, is_loopback_host};
 use web_sys::Node;
 use yew::prelude::*;
 
@@ -39,6 +39,7 @@ pub(crate) fn RoomPage(props: &Props) -> Html {
         (LinkState::Joined, _) => ("joined", None),
         (LinkState::Lost, _) => ("lost", Some("Connection to the room lost. Trying again...".to_owned())),
     };
+    use_title(room.playlist.head().map_or("Streamshare", |item| item.label()));
     let copy_failed = props.on_wish.reform(|()| {
         Wish::Tell(ToastKind::Error, "The link could not be copied. Please select it and copy it by hand.".to_owned())
     });
@@ -73,11 +74,45 @@ pub(crate) fn RoomPage(props: &Props) -> Html {
                 </div>
             </main>
             <aside class="side">
+                if is_local(&props.invitation) {
+                    <p class="hint" data-testid="local-hint">
+                        { match props.kind {
+                            Kind::Desktop => "The link works on this computer only: it has no network address that others could reach.",
+                            Kind::Web => "The link works on this computer only. To invite others, open this page by the server's network address.",
+                        } }
+                    </p>
+                }
                 <Members members={room.members.clone()} position={room.position} />
                 <PlaylistView playlist={room.playlist.clone()} kind={props.kind} on_action={props.on_action.clone()} />
                 <Add kind={props.kind} pending={props.pending.clone()} on_wish={props.on_wish.clone()} />
             </aside>
         </div>
+    }
+}
+
+/// Names the page after what plays, for a browser's tab and history.
+#[hook]
+fn use_title(title: &str) {
+    use_effect_with(title.to_owned(), |title| {
+        let document = web_sys::window().and_then(|window| window.document());
+        if let Some(document) = &document {
+            document.set_title(title);
+        }
+        move || {
+            if let Some(document) = document {
+                document.set_title("Streamshare");
+            }
+        }
+    });
+}
+
+/// Whether a link means something to this computer alone.
+fn is_local(invitation: &Invitation) -> bool {
+    let host = invitation.relay().split_once("://").map_or("", |(_, rest)| rest);
+    let host = host.split('/').next().unwrap_or_default();
+    match host.strip_prefix('[') {
+        Some(v6) => is_loopback_host(v6.split(']').next().unwrap_or_default()),
+        None => is_loopback_host(host.split(':').next().unwrap_or_default()),
     }
 }
 
@@ -107,6 +142,17 @@ fn stats_text(stats: &TorrentStats) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn links_to_this_computer() {
+        let local = |link: &str| is_local(&Invitation::parse(link).expect("a link"));
+        assert!(
+            local("http://127.0.0.1:7411/#/room/x")
+                && local("http://[::1]:7411/#/room/x")
+                && local("http://localhost/#/room/x")
+        );
+        assert!(!local("http://192.168.1.7:7411/#/room/x") && !local("https://[fd00::1]/w/#/room/x"));
+    }
 
     #[test]
     fn a_torrent_in_one_line() {
