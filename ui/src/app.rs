@@ -352,16 +352,13 @@ impl App {
             return;
         }
         self.link = invitation.to_string();
-        match Name::new(&self.name) {
-            Ok(name) => {
-                if self.stay.is_some() {
-                    self.additions.clear();
-                    self.items.clear();
-                }
-                self.join(ctx, name, invitation);
+        // Without a name there was no room yet; the start page asks for it.
+        if let Ok(name) = Name::new(&self.name) {
+            if self.stay.is_some() {
+                self.additions.clear();
+                self.items.clear();
             }
-            // Only before any room was entered; the start page asks for the name.
-            Err(_) => (),
+            self.join(ctx, name, invitation);
         }
     }
 

@@ -19,6 +19,9 @@ use yew::prelude::*;
 
 /// Milliseconds after which a pointer rests.
 const REST_MS: u32 = 2_600;
+/// Milliseconds within which a second click makes a double click; systems allow more, but a click that waits longer
+/// feels broken.
+const DOUBLE_CLICK_MS: u32 = 220;
 
 #[derive(Clone, Properties, PartialEq)]
 pub(crate) struct Props {
@@ -45,14 +48,14 @@ pub(crate) fn Player(props: &Props) -> Html {
         let stage = stage.clone();
         Callback::from(move |()| toggle_fullscreen(&stage))
     };
-    let on_click = {
+    let on_click = use_single_click({
         let (on_action, ready) = (props.on_action.clone(), shows_video && !room.playlist.is_empty());
-        Callback::from(move |_: MouseEvent| {
+        Callback::from(move |()| {
             if ready {
                 on_action.emit(if playing { Action::Pause } else { Action::Play });
             }
         })
-    };
+    });
     html! {
         <section ref={stage} class={classes!("player", (playing && resting && shows_video).then_some("resting"))}
             aria-label="Player" onpointermove={on_move.clone()} onpointerdown={on_move.clone()}>
@@ -77,6 +80,18 @@ pub(crate) fn Player(props: &Props) -> Html {
             />
         </section>
     }
+}
+
+/// Tells a click from the first half of a double click: the room shall not stop and go on whenever someone fills the
+/// screen.
+#[hook]
+fn use_single_click(on_single: Callback<()>) -> Callback<MouseEvent> {
+    let timer = use_mut_ref(|| None::<Timeout>);
+    Callback::from(move |event: MouseEvent| {
+        let on_single = on_single.clone();
+        let waits = event.detail() <= 1;
+        *timer.borrow_mut() = waits.then(|| Timeout::new(DOUBLE_CLICK_MS, move || on_single.emit(())));
+    })
 }
 
 /// Whether the pointer rests, and what tells that it moves.
