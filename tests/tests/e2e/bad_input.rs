@@ -28,7 +28,8 @@ async fn bad_torrents_and_links_are_told_apart_in_the_window() -> Result<()> {
         let before = desktop.error_count().await?;
         desktop.drop_files(&case, &[&file]).await?;
         let error = desktop.next_error(before).await?;
-        assert!(error.contains(name), "it names the file: {error}");
+        let stem = name.split('.').next().unwrap_or(name);
+        assert!(error.contains(stem), "it names the file: {error}");
         desktop.shot(name).await?;
         told.push(error);
     }
@@ -95,7 +96,7 @@ async fn bad_messages_are_answered_to_their_sender_alone() -> Result<()> {
     mallory.send(&json!({ "command": "DANCE" }))?;
     mallory.control("PAUSE", 7.0)?;
     let first = witness.command("PAUSE", |_| true)?;
-    assert_eq!(first["currentTime"], json!(7.0), "{first}");
+    assert_eq!(first["currentTime"].as_f64(), Some(7.0), "{first}");
     desktop.until("video().paused && Math.abs(video().currentTime - 7) < 0.3").await?;
     desktop.playlist_is(&[Media::Mp4.title()]).await?;
     desktop.shot("goes-on").await?;

@@ -21,14 +21,14 @@ async fn a_latecomer_lands_where_the_room_is() -> Result<()> {
     let case = Case::begin("late").await?;
     let swarm = Swarm::start(&case, 4000).await?;
     let torrent = swarm.seed(Media::Mp4).await?;
-    let first = Desktop::start(&case, "ada", Launch::default()).await?;
+    let first = Desktop::start(&case, "ada", Launch::with_tracker(swarm.announce())).await?;
     let link = first.start_room("Ada").await?;
     first.drop_files(&case, &[&torrent.file]).await?;
     first.plays().await?;
     first.slide("seek", 20.0).await?;
     first.until("video().currentTime > 21 && video().currentTime < 40").await?;
 
-    let second = Desktop::start(&case, "bea", Launch::default()).await?;
+    let second = Desktop::start(&case, "bea", Launch::with_tracker(swarm.announce())).await?;
     second.join_room("Bea", &link).await?;
     second.shot("joined").await?;
     second.playlist_is(&[Media::Mp4.title()]).await?;
