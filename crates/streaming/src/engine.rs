@@ -67,6 +67,7 @@ impl Engine {
         let torrents = Arc::new(Torrents::default());
         restore(&session, &torrents, &cancel);
         let tasks = TaskTracker::new();
+        tasks.spawn(crate::search::keep_searching(session.clone(), torrents.clone(), cancel.clone()));
         let server = Server::start(
             token,
             config.origins.clone(),

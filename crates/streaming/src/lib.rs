@@ -25,6 +25,7 @@ mod range;
 mod register;
 mod registry;
 mod resolve;
+mod search;
 mod server;
 mod session;
 mod share;

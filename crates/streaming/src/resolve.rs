@@ -11,13 +11,13 @@ use tokio::task::JoinSet;
 use crate::AddError;
 use crate::magnet::Magnet;
 
-/// A further search is begun beside the first when it has found nothing for so long: a tracker is asked once a search, and a peer may have
-/// come to it since.
-const SEARCH_AGAIN: Duration = Duration::from_secs(15);
+/// A further search is begun beside the first when it has found nothing for so long, and the wait is doubled each time: a search asks each
+/// tracker and each peer once, and a peer may have come since, or have refused because it was just connected (see [`crate::search`]).
+const SEARCH_AGAIN: Duration = Duration::from_secs(3);
 /// Pause after a search that ended empty-handed, as one of only dead peers does at once.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// Searches at once.
-const MAX_SEARCHES: usize = 4;
+const MAX_SEARCHES: usize = 5;
 
 /// What peers gave for a magnet link.
 pub(crate) struct Resolved {
@@ -43,8 +43,9 @@ async fn search(session: &Arc<Session>, magnet: &Magnet) -> Result<Resolved, Add
         searches.spawn(attempt(session.clone(), magnet.to_link(), magnet.peers.clone(), after));
     };
     begin(&mut searches, Duration::ZERO);
+    let mut wait = SEARCH_AGAIN;
     loop {
-        match tokio::time::timeout(SEARCH_AGAIN, searches.join_next()).await {
+        match tokio::time::timeout(wait, searches.join_next()).await {
             Ok(Some(Ok(Ok(resolved)))) => return Ok(resolved),
             // librqbit panics on some metadata that no honest peer has. It fits the info hash, so every peer will give the same.
             Ok(Some(Err(error))) if error.is_panic() => {
@@ -65,7 +66,10 @@ async fn search(session: &Arc<Session>, magnet: &Magnet) -> Result<Resolved, Add
                 begin(&mut searches, RETRY_PAUSE);
             }
             Ok(Some(Err(_)) | None) => begin(&mut searches, RETRY_PAUSE),
-            Err(_) if searches.len() < MAX_SEARCHES => begin(&mut searches, Duration::ZERO),
+            Err(_) if searches.len() < MAX_SEARCHES => {
+                wait *= 2;
+                begin(&mut searches, Duration::ZERO);
+            }
             Err(_) => {}
         }
     }

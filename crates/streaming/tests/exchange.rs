@@ -3,7 +3,9 @@
 
 mod common;
 
-use common::{Gate, Peer, get, noise, write};
+use std::time::{Duration, Instant};
+
+use common::{Gate, Mode, Peer, eventually, get, noise, write};
 use streamshare_streaming::{FileKind, Source, State};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -100,7 +102,7 @@ async fn only_opened_files_are_downloaded_and_a_kill_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn bytes_come_while_it_downloads_and_again_after_the_seeder_was_away() {
+async fn bytes_come_while_it_downloads_and_soon_after_a_peer_is_back() {
     let dir = tempfile::tempdir().unwrap();
     let film = noise(4 << 20, 12);
     let seeder = Peer::start(&dir.path().join("seeder")).await;
@@ -108,15 +110,20 @@ async fn bytes_come_while_it_downloads_and_again_after_the_seeder_was_away() {
     let gate = Gate::start(seeder.engine.peer_addr().unwrap()).await;
     let leecher = Peer::start(&dir.path().join("leecher")).await;
     leecher.add(Source::Link(format!("magnet:?xt=urn:btih:{}&x.pe={}", info.info_hash, gate.addr))).await;
-    gate.close();
+    gate.set(Mode::Refuse);
     let url = leecher.open(info.info_hash, 0).await;
     let tail = tokio::spawn({
         let url = url.clone();
         async move { get(&url, Some("bytes=-1000")).await.bytes().await.unwrap() }
     });
-    leecher.wait_for(info.info_hash, State::Downloading).await;
-    gate.open();
+    let stats = || leecher.engine.stats(info.info_hash).unwrap();
+    eventually(stats, |stats| stats.state == State::Downloading && stats.peers_known > 0 && stats.peers_live == 0)
+        .await;
+    // librqbit alone would wait for 10 s or more.
+    let back = Instant::now();
+    gate.set(Mode::Open);
     assert!(tail.await.unwrap() == film[film.len() - 1000..]);
+    assert!(back.elapsed() < Duration::from_secs(6), "{:?}", back.elapsed());
     assert!(get(&url, Some("bytes=2000000-2999999")).await.bytes().await.unwrap() == film[2_000_000..3_000_000]);
     leecher.wait_for(info.info_hash, State::Seeding).await;
     seeder.engine.shutdown().await;

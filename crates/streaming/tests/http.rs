@@ -5,7 +5,7 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{Gate, Peer, config, get, noise, write};
+use common::{Gate, Mode, Peer, config, get, noise, write};
 use streamshare_streaming::{CancellationToken, Source, State, TorrentInfo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -262,14 +262,14 @@ async fn many_streams_wait_without_a_deadlock() {
     let gate = Gate::start(seeder.engine.peer_addr().unwrap()).await;
     let leecher = Peer::start(&dir.path().join("leecher")).await;
     leecher.add(Source::Link(format!("magnet:?xt=urn:btih:{}&x.pe={}", info.info_hash, gate.addr))).await;
-    gate.close();
+    gate.set(Mode::Hold);
     let url = leecher.open(info.info_hash, 0).await;
     // More readers than librqbit's semaphore ever has by default, all waiting.
     let mut waiting = Vec::new();
     for at in (0..100).map(|number| number * 30_000) {
         waiting.push((at, get(&url, Some(&format!("bytes={at}-{}", at + 999))).await));
     }
-    gate.open();
+    gate.set(Mode::Open);
     for (at, answer) in waiting {
         assert!(answer.bytes().await.unwrap() == film[at..at + 1000], "{at}");
     }

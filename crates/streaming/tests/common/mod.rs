@@ -115,40 +115,46 @@ pub async fn get(url: &str, range: Option<&str>) -> reqwest::Response {
     request.send().await.unwrap()
 }
 
-/// A TCP proxy to a peer. Closed, it drops what is connected and holds new connections until it is opened.
+/// A TCP proxy to a peer.
 pub struct Gate {
     pub addr: SocketAddr,
-    is_open: tokio::sync::watch::Sender<bool>,
+    mode: tokio::sync::watch::Sender<Mode>,
+}
+
+/// What a [`Gate`] does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    Open,
+    /// Drops what is connected and keeps new connections waiting.
+    Hold,
+    /// Drops what is connected and every new connection.
+    Refuse,
 }
 
 impl Gate {
     pub async fn start(target: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
-        let (is_open, state) = tokio::sync::watch::channel(true);
+        let (mode, state) = tokio::sync::watch::channel(Mode::Open);
         tokio::spawn(async move {
             while let Ok((mut near, _)) = listener.accept().await {
                 let mut state = state.clone();
                 tokio::spawn(async move {
-                    if state.wait_for(|open| *open).await.is_err() {
+                    if state.wait_for(|mode| *mode != Mode::Hold).await.is_ok_and(|mode| *mode == Mode::Refuse) {
                         return;
                     }
                     let mut far = TcpStream::connect(target).await.unwrap();
                     tokio::select! {
                         _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
-                        _ = state.wait_for(|open| !open) => {}
+                        _ = state.wait_for(|mode| *mode != Mode::Open) => {}
                     }
                 });
             }
         });
-        Self { addr, is_open }
+        Self { addr, mode }
     }
 
-    pub fn open(&self) {
-        self.is_open.send_replace(true);
-    }
-
-    pub fn close(&self) {
-        self.is_open.send_replace(false);
+    pub fn set(&self, mode: Mode) {
+        self.mode.send_replace(mode);
     }
 }
