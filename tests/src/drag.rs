@@ -37,6 +37,7 @@ impl Desktop {
             .collect();
         self.display().xdotool(&steps.iter().map(String::as_str).collect::<Vec<_>>())?;
         self.until("shown('drop-overlay')").await?;
+        self.painted().await?;
         self.screen("hover")?;
         let dropped = crate::unix_ms();
         self.display().xdotool(&["mouseup", "1"])?;

@@ -158,13 +158,21 @@ impl Page {
     pub async fn shot(&self, step: &str) -> Result<PathBuf> {
         let number = self.shots.fetch_add(1, Ordering::Relaxed);
         let file = self.output.join(format!("{}-{number:02}-{step}.png", self.name));
-        // What the page has is painted a frame later; a page that paints nothing is a picture, too.
-        let painted = "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done())); setTimeout(done, 1000)";
-        let waited = self.client.execute_async(painted, Vec::new()).await;
-        waited.with_context(|| format!("{}: wait for a frame", self.name))?;
+        self.painted().await?;
         let png = self.client.screenshot().await.with_context(|| format!("{}: take a screenshot", self.name))?;
         std::fs::write(&file, png).with_context(|| format!("write {}", file.display()))?;
         Ok(file)
+    }
+
+    /// Waits until what the page has is on the screen, a frame later. A page that paints nothing is a picture, too.
+    ///
+    /// # Errors
+    /// When the page is gone.
+    pub async fn painted(&self) -> Result<()> {
+        let code = "const done = arguments[0]; setTimeout(done, 2000);
+            requestAnimationFrame(() => requestAnimationFrame(() => done()))";
+        let waited = self.client.execute_async(code, Vec::new()).await;
+        waited.map(drop).with_context(|| format!("{}: wait for a frame", self.name))
     }
 
     /// Types a name and starts a room; returns the link for others.

@@ -53,6 +53,8 @@ async fn play_pause_seek_and_playlist_cross_both_ways() -> Result<()> {
     browser.shot("paused").await?;
     browser.slide("seek", 40.0).await?;
     both_at(&desktop, &browser, 40.0).await?;
+    // A seek while paused shows the new place, not black.
+    desktop.shows_video("browser-sought").await?;
     desktop.shot("browser-sought").await?;
     desktop.slide("seek", 20.0).await?;
     both_at(&desktop, &browser, 20.0).await?;
