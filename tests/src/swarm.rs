@@ -30,11 +30,11 @@ pub struct Torrent {
 }
 
 impl Swarm {
-    /// Starts both; the seeder sends at most `kib_per_s`.
+    /// Starts both; the seeder sends at most `kib_per_s`, where there is a limit.
     ///
     /// # Errors
     /// When something is not installed or does not start.
-    pub async fn start(case: &Case, kib_per_s: u32) -> Result<Self> {
+    pub async fn start(case: &Case, kib_per_s: Option<u32>) -> Result<Self> {
         let mut tracker = Command::new("node");
         tracker.arg(root().join("tests/parts/tracker.mjs"));
         let (tracker, said) = Process::spawn_piped("node", &mut tracker, &case.log("tracker"))?;
@@ -53,8 +53,8 @@ impl Swarm {
             "port-forwarding-enabled": false,
             "rpc-bind-address": "127.0.0.1",
             "rpc-port": rpc_port,
-            "speed-limit-up": kib_per_s,
-            "speed-limit-up-enabled": true,
+            "speed-limit-up": kib_per_s.unwrap_or_default(),
+            "speed-limit-up-enabled": kib_per_s.is_some(),
             "utp-enabled": false,
         });
         std::fs::write(folder.join("settings.json"), settings.to_string()).context("write the seeder's settings")?;

@@ -6,7 +6,7 @@ use streamshare_tests::{Browser, Case, Display, Media, Swarm, look};
 #[tokio::test]
 async fn a_foreign_seeder_announces_what_ffmpeg_made() -> Result<()> {
     let case = Case::begin("harness-swarm").await?;
-    let swarm = Swarm::start(&case, 2000).await?;
+    let swarm = Swarm::start(&case, None).await?;
     for media in [Media::Mp4, Media::Mkv] {
         let torrent = swarm.seed(media).await?;
         assert!(torrent.magnet.starts_with("magnet:?xt=urn:btih:"), "{}", torrent.magnet);

@@ -11,8 +11,6 @@ const BENCHES: [(&str, &str); 1] =
 /// How often a drop is repeated, and a click in each direction.
 const DROPS: usize = 5;
 const CLICKS: usize = 20;
-/// What the seeder sends at most: well above what the video needs, as in a healthy swarm.
-const SEED_KIB_PER_S: u32 = 8000;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
@@ -40,7 +38,7 @@ async fn first_light() -> Result<()> {
 /// Milliseconds from the moment the mouse lets a .torrent go until the picture moves.
 async fn drop_to_picture(round: usize) -> Result<f64> {
     let case = Case::begin(&format!("bench-first-light-{round}")).await?;
-    let swarm = Swarm::start(&case, SEED_KIB_PER_S).await?;
+    let swarm = Swarm::start(&case, None).await?;
     let torrent = swarm.seed(Media::Mp4).await?;
     let desktop = Desktop::start(&case, "ada", Launch::default()).await?;
     desktop.start_room("Ada").await?;

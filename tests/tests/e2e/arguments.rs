@@ -12,7 +12,7 @@ fn deep_link(link: &str) -> String {
 async fn a_torrent_and_a_link_at_the_start_and_later() -> Result<()> {
     let case = Case::begin("arguments").await?;
     let relay = Relay::start(&case).await?;
-    let swarm = Swarm::start(&case, 4000).await?;
+    let swarm = Swarm::start(&case, None).await?;
     let (mp4, mkv) = (swarm.seed(Media::Mp4).await?, swarm.seed(Media::Mkv).await?);
 
     // A torrent that opens the app waits until its person is in a room.

@@ -22,7 +22,7 @@ async fn shows_the_picture(desktop: &Desktop, media: Media) -> Result<()> {
 #[tokio::test]
 async fn a_dropped_torrent_plays_while_it_downloads() -> Result<()> {
     let case = Case::begin("dropped-torrent").await?;
-    let swarm = Swarm::start(&case, SEED_KIB_PER_S).await?;
+    let swarm = Swarm::start(&case, Some(SEED_KIB_PER_S)).await?;
     let torrent = swarm.seed(Media::Mp4).await?;
     let desktop = Desktop::start(&case, "ada", Launch::default()).await?;
     desktop.shot("start").await?;
@@ -43,7 +43,7 @@ async fn a_dropped_torrent_plays_while_it_downloads() -> Result<()> {
 #[tokio::test]
 async fn a_pasted_magnet_link_to_matroska_plays() -> Result<()> {
     let case = Case::begin("pasted-magnet").await?;
-    let swarm = Swarm::start(&case, SEED_KIB_PER_S).await?;
+    let swarm = Swarm::start(&case, Some(SEED_KIB_PER_S)).await?;
     let torrent = swarm.seed(Media::Mkv).await?;
     let desktop = Desktop::start(&case, "ada", Launch::default()).await?;
     desktop.start_room("Ada").await?;

@@ -19,7 +19,7 @@ async fn apart(first: &Desktop, second: &Desktop) -> Result<f64> {
 #[tokio::test]
 async fn a_latecomer_lands_where_the_room_is() -> Result<()> {
     let case = Case::begin("late").await?;
-    let swarm = Swarm::start(&case, 4000).await?;
+    let swarm = Swarm::start(&case, None).await?;
     let torrent = swarm.seed(Media::Mp4).await?;
     let first = Desktop::start(&case, "ada", Launch::with_tracker(swarm.announce())).await?;
     let link = first.start_room("Ada").await?;

@@ -10,7 +10,7 @@ fn names(hello: &Value) -> Vec<&str> {
 
 async fn is_a_full_member(case: &Case, transport: Transport) -> Result<()> {
     let relay = Relay::start(case).await?;
-    let swarm = Swarm::start(case, 4000).await?;
+    let swarm = Swarm::start(case, None).await?;
     let torrent = swarm.seed(Media::Mp4).await?;
     let room = "plain";
     let desktop = Desktop::start(case, "ada", Launch::default()).await?;

@@ -12,7 +12,7 @@ const BACK_WITHIN: Duration = Duration::from_secs(40);
 async fn everyone_is_back_with_playlist_and_place() -> Result<()> {
     let case = Case::begin("restart").await?;
     let mut relay = Relay::start(&case).await?;
-    let swarm = Swarm::start(&case, 8000).await?;
+    let swarm = Swarm::start(&case, None).await?;
     let torrents = [swarm.seed(Media::Mp4).await?, swarm.seed(Media::Mkv).await?];
     let titles = [Media::Mp4.title(), Media::Mkv.title()];
     let desktop = Desktop::start(&case, "ada", Launch::default()).await?;
