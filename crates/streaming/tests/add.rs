@@ -84,7 +84,7 @@ async fn a_torrent_from_the_web() {
     let (info, bytes) = metainfo(dir.path(), "film.mp4", 300_000).await;
     let folder = dir.path().join("peer");
     let peer =
-        Peer::start_with(EngineConfig { fetch_timeout: Duration::from_millis(500), ..config(&folder) }, &folder).await;
+        Peer::start_with(EngineConfig { fetch_timeout: Duration::from_secs(3), ..config(&folder) }, &folder).await;
     assert_eq!(peer.add(Source::Link(web(http("200 OK", &bytes)).await)).await, info);
     let good = web(http("200 OK", &bytes)).await;
     let redirect = format!("HTTP/1.1 302 Found\r\nLocation: {good}\r\nContent-Length: 0\r\n\r\n");
@@ -107,7 +107,7 @@ async fn a_torrent_from_the_web() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let error = refused(&peer, Source::Link(format!("http://{}/", silent.local_addr().unwrap()))).await;
     assert!(
-        matches!(&error, AddError::TimedOut(reason) if reason == "127.0.0.1 did not answer within 1 s"),
+        matches!(&error, AddError::TimedOut(reason) if reason == "127.0.0.1 did not answer within 3 s"),
         "{error:?}"
     );
     let addr = silent.local_addr().unwrap();
@@ -131,7 +131,7 @@ async fn a_magnet_link_that_no_one_answers() {
             matches!(&error, AddError::TimedOut(reason) if reason == "no peer gave the torrent's metadata within 1 s"),
             "{error:?}"
         );
-        assert!(start.elapsed() < Duration::from_secs(3));
+        assert!(start.elapsed() < Duration::from_secs(10));
     }
     let cancel = CancellationToken::new();
     let seen = Arc::new(Mutex::new(Vec::new()));

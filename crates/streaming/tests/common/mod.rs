@@ -18,7 +18,7 @@ use streamshare_streaming::{
     CancellationToken, Engine, EngineConfig, InfoHash, NetworkConfig, Source, State, TorrentInfo,
 };
 
-pub const DEADLINE: Duration = Duration::from_secs(20);
+pub const DEADLINE: Duration = Duration::from_secs(40);
 
 /// An engine with folders of its own.
 pub struct Peer {
