@@ -89,15 +89,41 @@ impl Torrents {
 
 /// librqbit's error in a sentence.
 pub(crate) fn describe(error: &anyhow::Error) -> String {
-    match io_error(error).map(std::io::Error::kind) {
-        Some(std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded) => {
-            "there is no space left on the disk".into()
-        }
-        _ => format!("{error:#}"),
-    }
+    if is_disk_full(error) { "there is no space left on the disk".into() } else { format!("{error:#}") }
+}
+
+/// librqbit writes through `std` or through `nix`, whose error numbers show by name.
+fn is_disk_full(error: &anyhow::Error) -> bool {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    let by_kind = io_error(error).is_some_and(|error| matches!(error.kind(), StorageFull | QuotaExceeded));
+    by_kind
+        || error
+            .chain()
+            .map(ToString::to_string)
+            .any(|cause| cause.starts_with("ENOSPC") || cause.starts_with("EDQUOT"))
 }
 
 /// The operating system's part in an error.
 pub(crate) fn io_error(error: &anyhow::Error) -> Option<&std::io::Error> {
     error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_in_words() {
+        let full = "there is no space left on the disk";
+        for (error, expected) in [
+            (anyhow::Error::from(std::io::Error::from(std::io::ErrorKind::StorageFull)).context("writing"), full),
+            (
+                anyhow::anyhow!("ENOSPC: No space left on device").context("error calling pwritev").context("writing"),
+                full,
+            ),
+            (anyhow::anyhow!("inner").context("outer"), "outer: inner"),
+        ] {
+            assert_eq!(describe(&error), expected);
+        }
+    }
 }
