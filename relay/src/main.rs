@@ -142,7 +142,9 @@ fn hint(listen: SocketAddr) -> String {
 }
 
 fn start_log(cli: &Cli) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&cli.log).with_context(|| format!("read the log filter {:?}", cli.log))?;
+    // Below INFO the transport writes out whole messages, with resume keys and room ids; only who names it gets that.
+    let filter = format!("socketioxide=info,engineioxide=info,{}", cli.log);
+    let filter = EnvFilter::try_new(filter).with_context(|| format!("read the log filter {:?}", cli.log))?;
     let log = tracing_subscriber::registry().with(filter);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     match cli.log_format {
