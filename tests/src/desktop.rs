@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
+/// What the app logs unless the environment says otherwise.
+const LOG: &str = "info,streamshare=debug,streamshare_streaming=debug,streamshare_relay=debug";
+
 /// How the app is started.
 #[derive(Clone, Debug, Default)]
 pub struct Launch {
@@ -197,6 +200,6 @@ fn environment(command: &mut Command, home: &Path, display: &Display) {
         .env("XDG_RUNTIME_DIR", home.join("runtime"))
         // Without it every start would look through all of GStreamer's plugins anew.
         .env("GST_REGISTRY", target_folder().join("e2e").join("gstreamer.registry"))
-        .env("STREAMSHARE_LOG", "info,streamshare=debug,streamshare_streaming=debug,streamshare_relay=debug")
+        .env("STREAMSHARE_LOG", std::env::var("STREAMSHARE_LOG").unwrap_or_else(|_| LOG.to_owned()))
         .env("RUST_BACKTRACE", "1");
 }
