@@ -7,4 +7,8 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
 #![warn(missing_docs)]
 
+#[cfg(feature = "hybrid")]
+pub mod channel;
 pub mod tracker;
+#[cfg(feature = "wire")]
+pub mod wire;
