@@ -1,11 +1,10 @@
 use crate::driver::session;
-use crate::process::Process;
+use crate::process::{Process, bound};
 use crate::{Case, Page};
 use anyhow::{Context as _, Result};
 use fantoccini::wd::Capabilities;
 use serde_json::json;
 use std::ops::Deref;
-use std::process::Command;
 
 /// Headless Chromium with a profile of its own.
 #[derive(Debug)]
@@ -38,7 +37,7 @@ impl Browser {
         ];
         capabilities.insert("goog:chromeOptions".into(), json!({ "args": arguments }));
         capabilities.insert("goog:loggingPrefs".into(), json!({ "browser": "ALL" }));
-        let mut command = Command::new("chromedriver");
+        let mut command = bound("chromedriver")?;
         let (driver, client) = session("chromedriver", &mut command, capabilities, &case.log(name)).await?;
         client.goto(url).await.with_context(|| format!("open {url}"))?;
         let page = Page::new(client, case.output(), name);

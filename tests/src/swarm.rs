@@ -1,4 +1,4 @@
-use crate::process::{Lines, Process, free_port, root, run};
+use crate::process::{Lines, Process, bound, free_port, root, run};
 use crate::{Case, Media};
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
@@ -50,7 +50,7 @@ impl Swarm {
     /// # Errors
     /// When something is not installed or does not start.
     pub async fn start(case: &Case, seeder: Seeder, kib_per_s: Option<u32>) -> Result<Self> {
-        let mut tracker = Command::new("node");
+        let mut tracker = bound("node")?;
         tracker.arg(root().join("tests/parts/tracker.mjs"));
         let (tracker, said) = Process::spawn_piped("node", &mut tracker, &case.log("tracker"))?;
         let announce = format!("http://127.0.0.1:{}/announce", said.next(LIMIT)?);
@@ -117,7 +117,7 @@ async fn transmission(case: &Case, folder: &Path, kib_per_s: Option<u32>) -> Res
     let config = folder.join("transmission");
     std::fs::create_dir_all(&config).context("make the seeder's folder")?;
     std::fs::write(config.join("settings.json"), settings.to_string()).context("write the seeder's settings")?;
-    let mut daemon = Command::new("transmission-daemon");
+    let mut daemon = bound("transmission-daemon")?;
     daemon.args(["--foreground", "--config-dir"]).arg(&config);
     let process = Process::spawn("transmission-daemon", &mut daemon, &case.log("seeder"))?;
     remote_until(rpc_port, &["--list"], "Sum:").await?;
@@ -125,7 +125,7 @@ async fn transmission(case: &Case, folder: &Path, kib_per_s: Option<u32>) -> Res
 }
 
 fn libtorrent(case: &Case, folder: &Path, kib_per_s: Option<u32>) -> Result<Running> {
-    let mut python = Command::new("/usr/bin/python3");
+    let mut python = bound("/usr/bin/python3")?;
     python.arg(root().join("tests/parts/seeder.py")).arg(folder);
     python.args(kib_per_s.map(|kib| (u64::from(kib) * 1024).to_string()));
     let (mut process, said) = Process::spawn_piped("libtorrent", &mut python, &case.log("seeder"))?;
