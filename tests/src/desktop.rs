@@ -1,5 +1,5 @@
 use crate::driver::session;
-use crate::process::{Process, bound, built, kill_one, target_folder};
+use crate::process::{Process, bound, built, kill_one, target_folder, write_script};
 use crate::{Case, Display, Page};
 use anyhow::{Context as _, Result};
 use fantoccini::wd::Capabilities;
@@ -183,10 +183,7 @@ fn write_start_script(home: &Path, log: &Path) -> Result<PathBuf> {
         app.display(),
         log.display()
     );
-    let file = home.join("start");
-    std::fs::write(&file, script).context("write the start script")?;
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).context("make it executable")?;
-    Ok(file)
+    write_script(&home.join("start"), &script)
 }
 
 fn environment(command: &mut Command, home: &Path, display: &Display) {

@@ -2,6 +2,7 @@ use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -116,6 +117,13 @@ pub(crate) fn bound(program: impl AsRef<Path>) -> Result<Command> {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "TERM", "--"]).arg(program);
     Ok(command)
+}
+
+/// Writes a script that can be run, and returns its path.
+pub(crate) fn write_script(file: &Path, text: &str) -> Result<PathBuf> {
+    std::fs::write(file, text).with_context(|| format!("write {}", file.display()))?;
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o755)).context("make a script executable")?;
+    Ok(file.to_owned())
 }
 
 /// Kills one process by its id, without a chance to clean up.
