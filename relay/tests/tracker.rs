@@ -480,3 +480,26 @@ async fn transmissions_are_told_of_each_other() {
     leecher.until(&["--torrent", "all", "--remove"], "success").await;
     until_load(&relay, "peers", 1).await;
 }
+
+/// A download from a program of another make, which only the tracker knows how to find.
+#[tokio::test]
+async fn libtorrent_downloads_from_transmission() {
+    let relay = start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let seeder = Transmission::start(&folder.path().join("seeder"));
+    let bytes: Vec<u8> = (0..1_000_003_u32).map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect();
+    let film = seeder.downloads.join("film.bin");
+    std::fs::write(&film, &bytes).unwrap();
+    let torrent = folder.path().join("film.torrent").to_string_lossy().into_owned();
+    let mut create = Command::new("transmission-create");
+    create.args(["-o", &torrent, "-t", &announce_url(&relay, "http")]).arg(film);
+    assert!(create.output().await.unwrap().status.success());
+    seeder.until(&["--add", &torrent], "success").await;
+    until_load(&relay, "peers", 1).await;
+    let mut leecher = Command::new("/usr/bin/python3");
+    leecher.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/leecher.py"));
+    let mut leecher = leecher.arg(&torrent).arg(folder.path()).kill_on_drop(true).spawn().unwrap();
+    let ended = timeout(3 * PATIENCE, leecher.wait()).await.expect("it downloads everything").unwrap();
+    assert!(ended.success());
+    assert!(std::fs::read(folder.path().join("film.bin")).unwrap() == bytes);
+}
