@@ -61,6 +61,12 @@ fn progress(event: &SwarmEvent) -> Option<Progress> {
     }
 }
 
+fn tell_progress(event: &SwarmEvent, on_event: &Callback<OpenEvent>) {
+    if let Some(progress) = progress(event) {
+        on_event.emit(OpenEvent::Progress(progress));
+    }
+}
+
 /// The torrent with what others need to find it.
 fn added(torrent: Description) -> Result<Added, String> {
     let chosen = selection::playable(&torrent.files);
@@ -101,7 +107,9 @@ fn look_up(swarm: &Swarm, text: &str, item: PlaylistItem, on_event: Callback<Add
             match event {
                 // A site that lets no page read its .torrent, perhaps; the desktops in the room may.
                 SwarmEvent::Failed { .. } => on_event.emit(AddEvent::Done(vec![item.clone()])),
-                event => conclude(event, &on_event),
+                event @ (SwarmEvent::Progress { .. } | SwarmEvent::Torrent(_) | SwarmEvent::Ready { .. }) => {
+                    conclude(event, &on_event);
+                }
             }
         }
     });
@@ -167,7 +175,7 @@ impl TorrentsPort for WebTorrents {
                     }
                 }
                 SwarmEvent::Failed { reason } => on_event.emit(OpenEvent::Failed(reason)),
-                event => progress(&event).into_iter().for_each(|p| on_event.emit(OpenEvent::Progress(p))),
+                event @ (SwarmEvent::Progress { .. } | SwarmEvent::Ready { .. }) => tell_progress(&event, &on_event),
             }
         };
         let guard = swarm.look_up(&id, hash.as_deref(), hear);
@@ -208,6 +216,6 @@ fn play(swarm: &Swarm, torrent: Description, index: usize, on_event: Callback<Op
             on_event.emit(OpenEvent::Ready(Opened { url, info_hash, file_index: index, length, mime }));
         }
         SwarmEvent::Failed { reason } => on_event.emit(OpenEvent::Failed(reason)),
-        event => progress(&event).into_iter().for_each(|p| on_event.emit(OpenEvent::Progress(p))),
+        event @ (SwarmEvent::Progress { .. } | SwarmEvent::Torrent(_)) => tell_progress(&event, &on_event),
     })
 }

@@ -274,14 +274,20 @@ function inner(torrent, file) {
   return torrent.files.length > 1 && path.startsWith(prefix) ? path.slice(prefix.length) : path;
 }
 
+/** Through the service worker where the browser opens the container itself, else through Media Source. */
 async function openFile(reader, mime) {
-  const video = document.createElement("video");
-  const native = mime !== "" && video.canPlayType(mime) !== "";
-  const served = native ? await serve(reader, mime) : null;
-  if (served) return served;
+  const native = mime !== "" && document.createElement("video").canPlayType(mime) !== "";
   try {
-    const { remux } = await import("./remux.js");
-    return await remux(reader);
+    const served = native ? await serve(reader, mime) : null;
+    const { check, remux } = await import("./remux.js");
+    if (!served) return await remux(reader);
+    try {
+      await check(reader);
+    } catch (error) {
+      served.close();
+      throw error;
+    }
+    return served;
   } catch (error) {
     reader.close();
     throw error;

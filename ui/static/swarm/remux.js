@@ -19,9 +19,6 @@ const NAMES = {
 
 const APP = "The desktop app can play more.";
 
-/** Something that a person should read. */
-export class Unplayable extends Error {}
-
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Reads ranges out of blocks, so that small reads here and there stay few reads of the torrent. */
@@ -62,60 +59,70 @@ async function readAll(reader, start, end) {
   return out;
 }
 
-/** What a browser's Media Source takes these tracks in: a format's name and its type. */
-async function container(tracks) {
-  const codecs = await Promise.all(tracks.map((track) => track.getCodecParameterString()));
-  const kind = tracks.some((track) => track.isVideoTrack()) ? "video" : "audio";
-  const all = codecs.map(String).join(", ");
-  const found = ["mp4", "webm"].find((name) => MediaSource.isTypeSupported(`${kind}/${name}; codecs="${all}"`));
-  if (found) return { format: found, type: `${kind}/${found}; codecs="${all}"` };
-  const refused = await Promise.all(
-    tracks.map(async (track, index) => {
-      const alone = track.isVideoTrack() ? "video" : "audio";
-      const plays = ["mp4", "webm"].some((name) => MediaSource.isTypeSupported(`${alone}/${name}; codecs="${codecs[index]}"`));
-      const codec = await track.getCodec();
-      return plays ? null : `${alone === "video" ? "picture" : "sound"} (${NAMES[codec] ?? codec ?? "unknown"})`;
-    }),
-  );
-  const what = refused.filter(Boolean).join(" and the ") || "combination of picture and sound";
-  throw new Unplayable(`This browser lacks the codec for the ${what} of this video. ${APP}`);
-}
-
+/** A film that was looked into: its tracks, their codecs as browsers name them, and what this browser cannot decode. */
 async function open(media, reader) {
-  const read = blocks(reader);
-  const source = new media.CustomSource({
-    getSize: () => reader.length,
-    read,
-    handleUnhandledError: () => {},
-  });
+  const source = new media.CustomSource({ getSize: () => reader.length, read: blocks(reader), handleUnhandledError: () => {} });
   const input = new media.Input({ source, formats: media.ALL_FORMATS });
   if (!(await input.canRead())) {
     input.dispose();
-    throw new Unplayable(`This browser cannot open this kind of file. ${APP}`);
+    return null;
   }
-  const tracks = (await Promise.all([input.getPrimaryVideoTrack(), input.getPrimaryAudioTrack()])).filter(Boolean);
-  if (tracks.length === 0) throw new Unplayable("There is neither picture nor sound in this file.");
-  const target = await container(tracks);
-  const seconds = (await input.getDurationFromMetadata(tracks)) ?? (await input.computeDuration(tracks));
-  return { input, tracks, target, seconds };
+  const all = await Promise.all([input.getPrimaryVideoTrack(), input.getPrimaryAudioTrack()]);
+  const tracks = await Promise.all(
+    all.filter(Boolean).map(async (track) => ({
+      track,
+      kind: track.isVideoTrack() ? "video" : "audio",
+      codec: await track.getCodec(),
+      parameters: await track.getCodecParameterString(),
+    })),
+  );
+  if (tracks.length === 0) throw new Error("There is neither picture nor sound in this file.");
+  const refused = tracks.filter(({ kind, parameters }) => formats.every((name) => !takes(kind, name, [parameters])));
+  if (refused.length > 0) {
+    const what = refused.map(({ kind, codec }) => `${kind === "video" ? "picture" : "sound"} (${NAMES[codec] ?? codec ?? "unknown"})`);
+    throw new Error(`This browser lacks the codec for the ${what.join(" and the ")} of this video. ${APP}`);
+  }
+  return { input, tracks };
 }
 
-/** Resolves to an address for the player and what ends it; fails with [`Unplayable`] where a person should know why. */
+const formats = ["mp4", "webm"];
+const typeOf = (kind, format, codecs) => `${kind}/${format}; codecs="${codecs.join(", ")}"`;
+const takes = (kind, format, codecs) => MediaSource.isTypeSupported(typeOf(kind, format, codecs));
+const library = () => import("../mediabunny.min.js");
+
+/** Fails where a browser that opens the container itself lacks a codec: it would play without a word, half of it. */
+export async function check(reader) {
+  if (!("MediaSource" in globalThis)) return;
+  const film = await open(await library(), reader);
+  film?.input.dispose();
+}
+
+/** Resolves to an address for the player and what ends it; fails where it cannot be played, for people. */
 export async function remux(reader) {
-  if (!("MediaSource" in globalThis)) throw new Unplayable(`This browser plays no video on this page. ${APP}`);
-  const media = await import("../mediabunny.min.js");
+  if (!("MediaSource" in globalThis)) throw new Error(`This browser plays no video on this page. ${APP}`);
+  const media = await library();
   const film = await open(media, reader);
+  if (!film) throw new Error(`This browser cannot open this kind of file. ${APP}`);
+  const { input, tracks } = film;
+  const kind = tracks.some((track) => track.kind === "video") ? "video" : "audio";
+  const codecs = tracks.map(({ parameters }) => parameters);
+  const format = formats.find((name) => takes(kind, name, codecs));
+  if (!format) throw new Error(`This browser does not play ${codecs.join(" with ")}. ${APP}`);
+  const inputs = tracks.map(({ track }) => track);
+  const first = Math.max(0, await input.getFirstTimestamp(inputs));
+  const last = (await input.getDurationFromMetadata(inputs)) ?? (await input.computeDuration(inputs));
   const mediaSource = new MediaSource();
   const url = URL.createObjectURL(mediaSource);
-  const feeder = new Feeder(media, film, mediaSource);
+  const plan = { tracks, format, type: typeOf(kind, format, codecs), first, seconds: last - first };
+  const feeder = new Feeder(media, plan, mediaSource);
   mediaSource.addEventListener("sourceopen", () => feeder.start(url), { once: true });
   return {
     url,
-    mime: film.target.type.split(";")[0],
+    mime: `${kind}/${format}`,
     close() {
       feeder.close();
       URL.revokeObjectURL(url);
-      film.input.dispose();
+      input.dispose();
       reader.close();
     },
   };
@@ -142,7 +149,7 @@ class Feeder {
   start(url) {
     this.#video = [...document.querySelectorAll("video")].find((video) => video.src === url);
     if (!this.#video || this.#closing.signal.aborted) return;
-    this.#buffer = this.#source.addSourceBuffer(this.#film.target.type);
+    this.#buffer = this.#source.addSourceBuffer(this.#film.type);
     if (Number.isFinite(this.#film.seconds)) this.#source.duration = this.#film.seconds;
     const { signal } = this.#closing;
     this.#video.addEventListener("seeking", () => this.#seek(), { signal });
@@ -185,27 +192,27 @@ class Feeder {
   }
 
   async #copy(from, live) {
-    const { tracks, target } = this.#film;
+    const { tracks, first: zero } = this.#film;
     const media = this.#media;
     const format =
-      target.format === "mp4"
+      this.#film.format === "mp4"
         ? new media.Mp4OutputFormat({ fastStart: "fragmented", minimumFragmentDuration: FRAGMENT_S })
         : new media.WebMOutputFormat({ appendOnly: true, minimumClusterDuration: FRAGMENT_S });
     const writable = new WritableStream({ write: (bytes) => (live() ? this.#append(bytes) : undefined) });
     const output = new media.Output({ format, target: new media.AppendOnlyStreamTarget(writable) });
-    let begin = from;
+    // Some containers begin to count anywhere; the player's time begins with the film.
+    let begin = from + zero;
     const lanes = [];
-    for (const track of tracks) {
+    for (const { track, kind, codec } of tracks) {
       const sink = new media.EncodedPacketSink(track);
-      const isVideo = track.isVideoTrack();
+      const isVideo = kind === "video";
       const first = isVideo
-        ? ((await sink.getKeyPacket(from)) ?? (await sink.getFirstKeyPacket()))
+        ? ((await sink.getKeyPacket(begin)) ?? (await sink.getFirstKeyPacket()))
         : ((await sink.getPacket(begin)) ?? (await sink.getFirstPacket()));
       if (!first) continue;
       // Sound begins with the picture's key frame, which lies before the place itself.
       if (isVideo) begin = Math.min(begin, first.timestamp);
-      const Source = isVideo ? media.EncodedVideoPacketSource : media.EncodedAudioPacketSource;
-      const source = new Source(await track.getCodec());
+      const source = isVideo ? new media.EncodedVideoPacketSource(codec) : new media.EncodedAudioPacketSource(codec);
       if (isVideo) output.addVideoTrack(source);
       else output.addAudioTrack(source);
       const meta = { decoderConfig: await track.getDecoderConfig() };
@@ -220,8 +227,9 @@ class Feeder {
         if (!lane || !live()) break;
         const packet = lane.next;
         // Sound may begin before 0, to prime its decoder; containers that stream have no such times.
-        if (packet.timestamp >= 0) {
-          await lane.source.add(packet, lane.meta);
+        const timestamp = packet.timestamp - zero;
+        if (timestamp >= 0) {
+          await lane.source.add(zero > 0 ? packet.clone({ timestamp }) : packet, lane.meta);
           lane.meta = undefined;
         }
         while (live() && this.#ahead(this.#video.currentTime) > AHEAD_S) await pause(REST_MS);
