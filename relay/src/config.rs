@@ -1,3 +1,4 @@
+use crate::tracker::TrackerConfig;
 use std::{net::SocketAddr, time::Duration};
 
 /// How long a member that vanished (killed, suspended, network gone) may stay in its room at most (docs/PROTOCOL.md).
@@ -28,6 +29,8 @@ pub struct RelayConfig {
     pub empty_room_memory: Duration,
     /// How long a shutdown waits for connections to end before it drops them.
     pub shutdown_max: Duration,
+    /// The tracker; `None` where the relay is to have none.
+    pub tracker: Option<TrackerConfig>,
 }
 
 impl RelayConfig {
@@ -49,6 +52,7 @@ impl RelayConfig {
             // Long enough for one who is alone in the room to restart a computer.
             empty_room_memory: Duration::from_secs(600),
             shutdown_max: Duration::from_secs(5),
+            tracker: Some(TrackerConfig::default()),
         }
     }
 
@@ -69,6 +73,17 @@ impl RelayConfig {
         }
         if self.messages_per_second == 0 || self.messages_burst == 0 {
             return zero("the message rate");
+        }
+        if let Some(tracker) = &self.tracker
+            && [
+                tracker.messages_per_second,
+                tracker.messages_burst,
+                tracker.requests_per_second,
+                tracker.requests_burst,
+            ]
+            .contains(&0)
+        {
+            return zero("a rate of the tracker");
         }
         if self.ping_interval.is_zero() || self.ping_timeout.is_zero() || self.write_timeout.is_zero() {
             return zero("a ping interval or a timeout");

@@ -1,4 +1,4 @@
-//! The relay: passes room messages between members over Socket.IO and serves the web client.
+//! The relay: passes room messages between members over Socket.IO, serves the web client and is a BitTorrent tracker.
 //!
 //! It parses, routes and sends; what a room decides is in `streamshare-playsync`. Each room is one task that owns a
 //! [`streamshare_playsync::Room`] and sends to each member itself, so that one member that reads slowly costs the others
@@ -16,7 +16,9 @@ mod listener;
 mod room;
 mod server;
 mod session;
+mod tracker;
 mod web;
 
 pub use config::{ConfigError, RelayConfig, VANISH_MAX};
 pub use server::{Ended, Relay, StartError};
+pub use tracker::TrackerConfig;

@@ -1,7 +1,10 @@
 //! Accepted connections under guard: none outlives the relay, none is held for ever by a peer that is gone.
 
 use crate::config::RelayConfig;
-use axum::serve::Listener;
+use axum::{
+    extract::connect_info::Connected,
+    serve::{IncomingStream, Listener},
+};
 use std::{
     future::Future,
     io,
@@ -66,6 +69,16 @@ impl Listener for GuardedListener {
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
         self.inner.local_addr()
+    }
+}
+
+/// Where a connection comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PeerAddr(pub(crate) SocketAddr);
+
+impl Connected<IncomingStream<'_, GuardedListener>> for PeerAddr {
+    fn connect_info(stream: IncomingStream<'_, GuardedListener>) -> Self {
+        Self(*stream.remote_addr())
     }
 }
 

@@ -3,15 +3,17 @@
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use std::{io::IsTerminal, net::SocketAddr, process::ExitCode, time::Duration};
-use streamshare_relay::{Ended, Relay, RelayConfig};
+use streamshare_relay::{Ended, Relay, RelayConfig, TrackerConfig};
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
-/// Passes Streamshare's room messages between members, and serves the web client.
+/// Passes Streamshare's room messages between members, serves the web client and introduces BitTorrent peers.
 ///
 /// Open http://ADDRESS/ in a browser, or give the address to the desktop app. Nothing is stored; a restarted relay gets
 /// its rooms back from their members. SIGTERM and SIGINT end it cleanly.
 ///
-/// GET /healthz answers 200 with {"status", "version", "rooms", "members"}, and 503 while the relay shuts down.
+/// Torrent clients announce at http://ADDRESS/announce, browsers at ws://ADDRESS/announce.
+///
+/// GET /healthz answers 200 with {"status", "version", "rooms", "members", "tracker"}, and 503 while the relay shuts down.
 #[derive(Debug, Parser)]
 #[command(name = "streamshare-relay", version)]
 struct Cli {
@@ -64,6 +66,15 @@ struct Cli {
     /// Seconds that connections have to end when the relay shuts down
     #[arg(long, env = "STREAMSHARE_SHUTDOWN_TIMEOUT", value_name = "SECONDS", value_parser = seconds, default_value = "5")]
     shutdown_timeout: Duration,
+
+    /// Have no BitTorrent tracker
+    #[arg(long, env = "STREAMSHARE_NO_TRACKER")]
+    no_tracker: bool,
+
+    /// Believe the last address in X-Forwarded-For: for a relay that only a proxy can reach which writes it. The tracker
+    /// gives such addresses to other peers, and counts by them
+    #[arg(long, env = "STREAMSHARE_TRUST_FORWARDED")]
+    trust_forwarded: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -102,6 +113,8 @@ impl Cli {
             write_timeout: self.write_timeout,
             empty_room_memory: self.room_memory,
             shutdown_max: self.shutdown_timeout,
+            tracker: (!self.no_tracker)
+                .then(|| TrackerConfig { trust_forwarded: self.trust_forwarded, ..TrackerConfig::default() }),
         }
     }
 }
@@ -142,7 +155,9 @@ fn hint(listen: SocketAddr) -> String {
 }
 
 fn start_log(cli: &Cli) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&cli.log).with_context(|| format!("read the log filter {:?}", cli.log))?;
+    // Below INFO the transport writes out whole messages, with resume keys and room ids; only who names it gets that.
+    let filter = format!("socketioxide=info,engineioxide=info,{}", cli.log);
+    let filter = EnvFilter::try_new(filter).with_context(|| format!("read the log filter {:?}", cli.log))?;
     let log = tracing_subscriber::registry().with(filter);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     match cli.log_format {

@@ -4,8 +4,10 @@ use crate::{
     config::{ConfigError, RelayConfig},
     hub::Hub,
     incoming::Io,
-    listener::GuardedListener,
-    session, web,
+    listener::{GuardedListener, PeerAddr},
+    session,
+    tracker::Tracker,
+    web,
 };
 use axum::Router;
 use socketioxide::{ParserConfig, SocketIo, extract::SocketRef, handler::ConnectHandler, service::SocketIoService};
@@ -92,12 +94,13 @@ impl Relay {
         let stop = CancellationToken::new();
         let cut = CancellationToken::new();
         let listener = GuardedListener::new(listener, &hub.config, cut.clone());
-        let (service, io) = sockets(&hub, &stop, web::router(Arc::clone(&hub), stop.clone()));
+        let tracker = hub.config.tracker.clone().map(|config| Tracker::start(config, chance(&seed), stop.clone()));
+        let (service, io) = sockets(&hub, &stop, web::router(Arc::clone(&hub), tracker.clone(), stop.clone()));
         // Not as a layer: a router makes a layer's service anew for each route, and some for each request, and every one
         // would have sessions of its own.
         let app = Router::new().fallback_service(service).layer(any_origin());
         let (ended_in, ended) = watch::channel(None);
-        let serving = Serving { hub, listener, app, io, stop: stop.clone(), cut };
+        let serving = Serving { hub, listener, app, io, tracker, stop: stop.clone(), cut };
         tokio::spawn(async move {
             let end = serving.run().await;
             ended_in.send_replace(Some(end));
@@ -138,17 +141,19 @@ struct Serving {
     listener: GuardedListener,
     app: Router,
     io: Io,
+    tracker: Option<Arc<Tracker>>,
     stop: CancellationToken,
     cut: CancellationToken,
 }
 
 impl Serving {
     async fn run(self) -> Ended {
-        let Self { hub, listener, app, io, stop, cut } = self;
+        let Self { hub, listener, app, io, tracker, stop, cut } = self;
         let drain = CancellationToken::new();
         // Also when this future is dropped, which a runtime does when it ends.
         let _cut_on_drop = cut.clone().drop_guard();
-        let serve = axum::serve(listener, app).with_graceful_shutdown(drain.clone().cancelled_owned()).into_future();
+        let serve = axum::serve(listener, app.into_make_service_with_connect_info::<PeerAddr>());
+        let serve = serve.with_graceful_shutdown(drain.clone().cancelled_owned()).into_future();
         tokio::pin!(serve);
         let ended = tokio::select! {
             result = &mut serve => {
@@ -159,6 +164,9 @@ impl Serving {
                 let close = async {
                     // Waits for the last write to each socket, which a reader that stopped may hold up.
                     io.close().await;
+                    if let Some(tracker) = &tracker {
+                        tracker.ended().await;
+                    }
                     drain.cancel();
                 };
                 // It goes on serving until then: whoever asks for its health learns that it stops.
@@ -169,11 +177,20 @@ impl Serving {
                 }
             }
         };
+        stop.cancel();
         cut.cancel();
+        if let Some(tracker) = &tracker {
+            tracker.ended().await;
+        }
         hub.stop().await;
         tracing::info!(?ended, "relay ended");
         ended
     }
+}
+
+/// Part of what was drawn for the rooms' epochs, for the tracker's choice of peers, which is no secret.
+fn chance(seed: &[u8; 16]) -> u64 {
+    seed.iter().fold(0, |number, &byte| number.rotate_left(8) ^ u64::from(byte))
 }
 
 /// Serves Socket.IO, and passes what is none to `pages`.

@@ -1,6 +1,6 @@
 //! What a relay serves over plain HTTP: the web client, and how it is doing.
 
-use crate::hub::Hub;
+use crate::{hub::Hub, tracker::Tracker};
 use axum::{
     Router,
     extract::{Request, State},
@@ -36,16 +36,22 @@ const SECURITY: [(HeaderName, &str); 3] = [
 #[derive(Clone, Debug)]
 struct Health {
     hub: Arc<Hub>,
+    tracker: Option<Arc<Tracker>>,
     stop: CancellationToken,
 }
 
-pub(crate) fn router(hub: Arc<Hub>, stop: CancellationToken) -> Router {
-    Router::new()
-        .route("/healthz", get(healthz).with_state(Health { hub, stop }))
+pub(crate) fn router(hub: Arc<Hub>, tracker: Option<Arc<Tracker>>, stop: CancellationToken) -> Router {
+    let pages = Router::new()
+        .route("/healthz", get(healthz).with_state(Health { hub, tracker: tracker.clone(), stop }))
         .route("/robots.txt", get(async || "User-agent: *\nDisallow: /\n"))
         .fallback(asset)
         .layer(CompressionLayer::new())
-        .layer(from_fn(secured))
+        .layer(from_fn(secured));
+    match tracker {
+        // Outside of the layers: its answers are no pages, and too small to be compressed.
+        Some(tracker) => tracker.mount(pages),
+        None => pages,
+    }
 }
 
 async fn secured(request: Request, next: Next) -> Response {
@@ -63,9 +69,19 @@ struct HealthReport {
     /// Rooms that are held, empty ones that are remembered among them.
     rooms: usize,
     members: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tracker: Option<TrackerReport>,
 }
 
-async fn healthz(State(Health { hub, stop }): State<Health>) -> Response {
+#[derive(Serialize)]
+struct TrackerReport {
+    torrents: usize,
+    peers: usize,
+    /// WebSockets of peers; a peer may have several torrents on one.
+    sockets: usize,
+}
+
+async fn healthz(State(Health { hub, tracker, stop }): State<Health>) -> Response {
     let stopping = stop.is_cancelled();
     let load = hub.load();
     let report = HealthReport {
@@ -73,10 +89,14 @@ async fn healthz(State(Health { hub, stop }): State<Health>) -> Response {
         version: env!("CARGO_PKG_VERSION"),
         rooms: load.rooms,
         members: load.members,
+        tracker: tracker.map(|tracker| {
+            let (load, sockets) = tracker.load();
+            TrackerReport { torrents: load.torrents, peers: load.peers, sockets }
+        }),
     };
     let code = if stopping { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     let headers = [(header::CACHE_CONTROL, "no-store"), (header::CONTENT_TYPE, "application/json")];
-    // Two texts and two numbers always encode.
+    // Texts and numbers always encode.
     (code, headers, serde_json::to_string(&report).unwrap_or_default()).into_response()
 }
 
@@ -231,6 +251,9 @@ mod tests {
         assert_eq!(header(&answer, "content-type"), "application/json");
         let report: serde_json::Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
         let version = env!("CARGO_PKG_VERSION");
-        assert_eq!(report, serde_json::json!({"status": "ok", "version": version, "rooms": 0, "members": 0}));
+        let tracker = serde_json::json!({"torrents": 0, "peers": 0, "sockets": 0});
+        let expected =
+            serde_json::json!({"status": "ok", "version": version, "rooms": 0, "members": 0, "tracker": tracker});
+        assert_eq!(report, expected);
     }
 }

@@ -1,11 +1,13 @@
 use crate::driver::session;
-use crate::process::Process;
+use crate::process::{Process, bound, write_script};
 use crate::{Case, Page};
 use anyhow::{Context as _, Result};
 use fantoccini::wd::Capabilities;
 use serde_json::json;
 use std::ops::Deref;
-use std::process::Command;
+
+/// A driver that is killed leaves its browser behind; this does not.
+const START: &str = "#!/bin/sh\nexec setpriv --pdeathsig TERM -- chromium \"$@\"\n";
 
 /// Headless Chromium with a profile of its own.
 #[derive(Debug)]
@@ -36,9 +38,10 @@ impl Browser {
             "--window-size=1200,800",
             &format!("--user-data-dir={}", profile.display()),
         ];
-        capabilities.insert("goog:chromeOptions".into(), json!({ "args": arguments }));
+        let start = write_script(&case.scratch().join(format!("{name}-start")), START)?;
+        capabilities.insert("goog:chromeOptions".into(), json!({ "binary": start, "args": arguments }));
         capabilities.insert("goog:loggingPrefs".into(), json!({ "browser": "ALL" }));
-        let mut command = Command::new("chromedriver");
+        let mut command = bound("chromedriver")?;
         let (driver, client) = session("chromedriver", &mut command, capabilities, &case.log(name)).await?;
         client.goto(url).await.with_context(|| format!("open {url}"))?;
         let page = Page::new(client, case.output(), name);

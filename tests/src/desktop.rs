@@ -1,5 +1,5 @@
 use crate::driver::session;
-use crate::process::{Process, built, kill_one, target_folder};
+use crate::process::{Process, bound, built, kill_one, target_folder, write_script};
 use crate::{Case, Display, Page};
 use anyhow::{Context as _, Result};
 use fantoccini::wd::Capabilities;
@@ -10,6 +10,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
+
+/// What the app logs unless the environment says otherwise.
+const LOG: &str = "info,streamshare=debug,streamshare_streaming=debug,streamshare_relay=debug";
 
 /// How the app is started.
 #[derive(Clone, Debug, Default)]
@@ -57,7 +60,7 @@ impl Desktop {
         write_settings(&home, launch.tracker.as_deref())?;
         let display = Display::start(&case.log(&format!("{name}-display")))?;
         let start = write_start_script(&home, &log)?;
-        let mut command = Command::new("WebKitWebDriver");
+        let mut command = bound("WebKitWebDriver")?;
         environment(&mut command, &home, &display);
         command.env("TAURI_WEBVIEW_AUTOMATION", "true").env("TAURI_AUTOMATION", "true");
         let arguments: Vec<_> = launch.arguments.iter().map(|a| a.to_string_lossy().into_owned()).collect();
@@ -119,7 +122,7 @@ impl Desktop {
     /// # Errors
     /// When it does not end: it did not hand over to the first.
     pub fn launch_again(&self, arguments: &[&str]) -> Result<ExitStatus> {
-        let mut command = Command::new(built("STREAMSHARE_APP", "streamshare")?);
+        let mut command = bound(built("STREAMSHARE_APP", "streamshare")?)?;
         environment(&mut command, &self.home, &self.display);
         let mut second = Process::spawn("a second instance", command.args(arguments), &self.log)?;
         second.wait(Duration::from_secs(20))
@@ -150,7 +153,7 @@ impl Deref for Desktop {
 /// Everything that reaches beyond loopback is off.
 fn write_settings(home: &Path, tracker: Option<&str>) -> Result<()> {
     let data = home.join("data");
-    for folder in [&data, &home.join("downloads"), &home.join("runtime")] {
+    for folder in [&data, &home.join("downloads"), &home.join("runtime"), &target_folder().join("e2e")] {
         std::fs::create_dir_all(folder).context("make the app's home")?;
     }
     // Session services refuse a runtime folder that others can read.
@@ -180,10 +183,7 @@ fn write_start_script(home: &Path, log: &Path) -> Result<PathBuf> {
         app.display(),
         log.display()
     );
-    let file = home.join("start");
-    std::fs::write(&file, script).context("write the start script")?;
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).context("make it executable")?;
-    Ok(file)
+    write_script(&home.join("start"), &script)
 }
 
 fn environment(command: &mut Command, home: &Path, display: &Display) {
@@ -197,6 +197,6 @@ fn environment(command: &mut Command, home: &Path, display: &Display) {
         .env("XDG_RUNTIME_DIR", home.join("runtime"))
         // Without it every start would look through all of GStreamer's plugins anew.
         .env("GST_REGISTRY", target_folder().join("e2e").join("gstreamer.registry"))
-        .env("STREAMSHARE_LOG", "info,streamshare=debug,streamshare_streaming=debug,streamshare_relay=debug")
+        .env("STREAMSHARE_LOG", std::env::var("STREAMSHARE_LOG").unwrap_or_else(|_| LOG.to_owned()))
         .env("RUST_BACKTRACE", "1");
 }

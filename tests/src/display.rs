@@ -1,4 +1,4 @@
-use crate::process::{Process, run};
+use crate::process::{Process, bound, run};
 use anyhow::Result;
 use std::path::Path;
 use std::process::Command;
@@ -22,11 +22,11 @@ impl Display {
     /// # Errors
     /// When one of them does not start.
     pub fn start(log: &Path) -> Result<Self> {
-        let mut xvfb = Command::new("Xvfb");
+        let mut xvfb = bound("Xvfb")?;
         xvfb.args(["-displayfd", "1", "-screen", "0", "1280x860x24", "-nolisten", "tcp", "-noreset"]);
         let (xvfb, said) = Process::spawn_piped("Xvfb", &mut xvfb, log)?;
         let name = format!(":{}", said.next(START_LIMIT)?);
-        let mut bus = Command::new("dbus-daemon");
+        let mut bus = bound("dbus-daemon")?;
         bus.args(["--session", "--nofork", "--nopidfile", "--print-address=1"]);
         let (bus, said) = Process::spawn_piped("dbus-daemon", &mut bus, log)?;
         let bus_address = said.next(START_LIMIT)?;

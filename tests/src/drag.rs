@@ -1,8 +1,7 @@
-use crate::process::{Process, root};
+use crate::process::{Process, bound, root};
 use crate::{Case, Desktop};
 use anyhow::Result;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 /// How long each step of a drag may take.
@@ -15,7 +14,7 @@ impl Desktop {
     /// # Errors
     /// When the window does not take them.
     pub async fn drop_files(&self, case: &Case, files: &[&Path]) -> Result<f64> {
-        let mut command = Command::new("/usr/bin/python3");
+        let mut command = bound("/usr/bin/python3")?;
         self.display().apply(&mut command);
         command.arg(root().join("tests/parts/drag_source.py")).args(files);
         let (mut source, said) = Process::spawn_piped("drag source", &mut command, &case.log("drag-source"))?;

@@ -31,4 +31,4 @@ pub use peer::{PlainPeer, Transport};
 pub use picture::{Look, look};
 pub use process::{Process, target_folder};
 pub use relay::Relay;
-pub use swarm::{Swarm, Torrent};
+pub use swarm::{Seeder, Swarm, Torrent};

@@ -1,9 +1,9 @@
 use crate::Case;
-use crate::process::{Lines, Process, root};
+use crate::process::{Lines, Process, bound, root};
 use anyhow::{Context as _, Result, anyhow};
 use serde_json::{Value, json};
 use std::io::Write as _;
-use std::process::{ChildStdin, Command};
+use std::process::ChildStdin;
 use std::time::{Duration, Instant};
 
 /// How long an answer may take.
@@ -37,7 +37,7 @@ impl PlainPeer {
             Transport::WebSocket => "websocket",
             Transport::Polling => "polling",
         };
-        let mut command = Command::new("node");
+        let mut command = bound("node")?;
         command.arg(root().join("tests/parts/plain.mjs")).args([relay, transport]);
         let (mut process, said) = Process::spawn_piped("node", &mut command, &case.log(name))?;
         let input = process.take_stdin().context("take the pipe")?;

@@ -2,6 +2,7 @@ use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -43,9 +44,7 @@ impl Process {
     }
 
     fn start(name: &str, command: &mut Command) -> Result<Self> {
-        let child = command.process_group(0).spawn().with_context(|| {
-            format!("start {name} ({}); `./dev test` installs what the tests need", command.get_program().display())
-        })?;
+        let child = command.process_group(0).spawn().with_context(|| format!("start {name}"))?;
         Ok(Self { name: name.to_owned(), child })
     }
 
@@ -102,6 +101,29 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// A program that ends when the test that started it does, even where the test is interrupted and cleans nothing up: its
+/// group is its own, so no signal of the terminal reaches it. The kernel watches the thread that spawns it.
+///
+/// # Errors
+/// When it is not installed.
+pub(crate) fn bound(program: impl AsRef<Path>) -> Result<Command> {
+    let program = program.as_ref();
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    if !std::env::split_paths(&folders).any(|folder| folder.join(program).is_file()) {
+        bail!("{} is not installed; `./dev test` installs what the tests need", program.display());
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "TERM", "--"]).arg(program);
+    Ok(command)
+}
+
+/// Writes a script that can be run, and returns its path.
+pub(crate) fn write_script(file: &Path, text: &str) -> Result<PathBuf> {
+    std::fs::write(file, text).with_context(|| format!("write {}", file.display()))?;
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o755)).context("make a script executable")?;
+    Ok(file.to_owned())
 }
 
 /// Kills one process by its id, without a chance to clean up.

@@ -1,8 +1,7 @@
 use crate::Case;
-use crate::process::{Process, built, free_port};
+use crate::process::{Process, bound, built, free_port};
 use anyhow::{Result, bail};
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// How long the relay may take until it says that it is well.
@@ -72,6 +71,6 @@ impl Relay {
 }
 
 fn spawn(port: u16, log: &std::path::Path) -> Result<Process> {
-    let mut command = Command::new(built("STREAMSHARE_RELAY", "streamshare-relay")?);
+    let mut command = bound(built("STREAMSHARE_RELAY", "streamshare-relay")?)?;
     Process::spawn("the relay", command.args(["--listen", &format!("127.0.0.1:{port}")]), log)
 }

@@ -1,18 +1,28 @@
 //! The parts of the harness by themselves: where one of these fails, the product is not to blame.
 
 use anyhow::Result;
-use streamshare_tests::{Browser, Case, Display, Media, Swarm, look};
+use streamshare_tests::{Browser, Case, Display, Media, Seeder, Swarm, look};
 
-#[tokio::test]
-async fn a_foreign_seeder_announces_what_ffmpeg_made() -> Result<()> {
-    let case = Case::begin("harness-swarm").await?;
-    let swarm = Swarm::start(&case, None).await?;
+async fn seeds_both(case: &Case, seeder: Seeder) -> Result<()> {
+    let mut swarm = Swarm::start(case, seeder, Some(2000)).await?;
     for media in [Media::Mp4, Media::Mkv] {
         let torrent = swarm.seed(media).await?;
         assert!(torrent.magnet.starts_with("magnet:?xt=urn:btih:"), "{}", torrent.magnet);
         assert!(torrent.file.is_file());
     }
     Ok(())
+}
+
+#[tokio::test]
+async fn transmission_announces_what_ffmpeg_made() -> Result<()> {
+    let case = Case::begin("harness-transmission").await?;
+    seeds_both(&case, Seeder::Transmission).await
+}
+
+#[tokio::test]
+async fn libtorrent_announces_what_ffmpeg_made() -> Result<()> {
+    let case = Case::begin("harness-libtorrent").await?;
+    seeds_both(&case, Seeder::Libtorrent).await
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 #![allow(clippy::print_stdout, reason = "figures are what it is for")]
 
 use anyhow::{Context as _, Result, bail};
-use streamshare_tests::{Browser, Case, Desktop, Launch, Media, Page, Swarm, median, pss_kib};
+use streamshare_tests::{Browser, Case, Desktop, Launch, Media, Page, Seeder, Swarm, median, pss_kib};
 
 /// What there is to measure.
 const BENCHES: [(&str, &str); 1] =
@@ -38,7 +38,7 @@ async fn first_light() -> Result<()> {
 /// Milliseconds from the moment the mouse lets a .torrent go until the picture moves.
 async fn drop_to_picture(round: usize) -> Result<f64> {
     let case = Case::begin(&format!("bench-first-light-{round}")).await?;
-    let swarm = Swarm::start(&case, None).await?;
+    let mut swarm = Swarm::start(&case, Seeder::Libtorrent, None).await?;
     let torrent = swarm.seed(Media::Mp4).await?;
     let desktop = Desktop::start(&case, "ada", Launch::default()).await?;
     desktop.start_room("Ada").await?;

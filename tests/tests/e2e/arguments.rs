@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use streamshare_protocol::Invitation;
-use streamshare_tests::{Case, Desktop, Launch, Media, Relay, Swarm};
+use streamshare_tests::{Case, Desktop, Launch, Media, Relay, Seeder, Swarm};
 
 fn deep_link(link: &str) -> String {
     Invitation::parse(link).map(|invitation| invitation.deep_link()).expect("the harness makes proper links")
@@ -12,7 +12,7 @@ fn deep_link(link: &str) -> String {
 async fn a_torrent_and_a_link_at_the_start_and_later() -> Result<()> {
     let case = Case::begin("arguments").await?;
     let relay = Relay::start(&case).await?;
-    let swarm = Swarm::start(&case, None).await?;
+    let mut swarm = Swarm::start(&case, Seeder::Libtorrent, None).await?;
     let (mp4, mkv) = (swarm.seed(Media::Mp4).await?, swarm.seed(Media::Mkv).await?);
 
     // A torrent that opens the app waits until its person is in a room.

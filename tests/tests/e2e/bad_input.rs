@@ -2,12 +2,12 @@
 
 use anyhow::{Context as _, Result};
 use serde_json::json;
-use streamshare_tests::{Case, Desktop, Launch, Media, PlainPeer, Relay, Swarm, Transport};
+use streamshare_tests::{Case, Desktop, Launch, Media, PlainPeer, Relay, Seeder, Swarm, Transport};
 
 #[tokio::test]
 async fn bad_torrents_and_links_are_told_apart_in_the_window() -> Result<()> {
     let case = Case::begin("bad-torrents").await?;
-    let swarm = Swarm::start(&case, None).await?;
+    let mut swarm = Swarm::start(&case, Seeder::Libtorrent, None).await?;
     let torrent = swarm.seed(Media::Mp4).await?;
     let desktop = Desktop::start(&case, "ada", Launch::default()).await?;
     desktop.start_room("Ada").await?;

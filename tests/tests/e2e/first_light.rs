@@ -1,7 +1,7 @@
 //! One desktop, one foreign seeder: from a dropped file or a pasted link to a moving picture.
 
-use anyhow::Result;
-use streamshare_tests::{Case, Desktop, Launch, Media, Swarm};
+use anyhow::{Context as _, Result};
+use streamshare_tests::{Case, Desktop, Launch, Media, Seeder, Swarm};
 
 /// Slower than the video needs on a fast disk, faster than it plays: it has to play while it downloads.
 const SEED_KIB_PER_S: u32 = 1500;
@@ -22,7 +22,7 @@ async fn shows_the_picture(desktop: &Desktop, media: Media) -> Result<()> {
 #[tokio::test]
 async fn a_dropped_torrent_plays_while_it_downloads() -> Result<()> {
     let case = Case::begin("dropped-torrent").await?;
-    let swarm = Swarm::start(&case, Some(SEED_KIB_PER_S)).await?;
+    let mut swarm = Swarm::start(&case, Seeder::Transmission, Some(SEED_KIB_PER_S)).await?;
     let torrent = swarm.seed(Media::Mp4).await?;
     let desktop = Desktop::start(&case, "ada", Launch::default()).await?;
     desktop.shot("start").await?;
@@ -35,6 +35,10 @@ async fn a_dropped_torrent_plays_while_it_downloads() -> Result<()> {
     desktop.playlist_is(&[Media::Mp4.title()]).await?;
     desktop.until("room().current === 0").await?;
     desktop.shot("in-the-playlist").await?;
+    desktop.plays().await?;
+    let stats = desktop.js("return $('stats').innerText").await?;
+    let stats = stats.as_str().context("a text")?;
+    assert!(stats.contains('%') && !stats.contains("100"), "it plays before all is there: {stats}");
     shows_the_picture(&desktop, Media::Mp4).await?;
     desktop.shot("plays").await?;
     Ok(())
@@ -43,7 +47,7 @@ async fn a_dropped_torrent_plays_while_it_downloads() -> Result<()> {
 #[tokio::test]
 async fn a_pasted_magnet_link_to_matroska_plays() -> Result<()> {
     let case = Case::begin("pasted-magnet").await?;
-    let swarm = Swarm::start(&case, Some(SEED_KIB_PER_S)).await?;
+    let mut swarm = Swarm::start(&case, Seeder::Transmission, Some(SEED_KIB_PER_S)).await?;
     let torrent = swarm.seed(Media::Mkv).await?;
     let desktop = Desktop::start(&case, "ada", Launch::default()).await?;
     desktop.start_room("Ada").await?;

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
-use streamshare_tests::{Case, Desktop, Launch, Media, Swarm};
+use streamshare_tests::{Case, Desktop, Launch, Media, Seeder, Swarm};
 
 /// What the issue asks for.
 const APART_S_MAX: f64 = 1.0;
@@ -19,7 +19,7 @@ async fn apart(first: &Desktop, second: &Desktop) -> Result<f64> {
 #[tokio::test]
 async fn a_latecomer_lands_where_the_room_is() -> Result<()> {
     let case = Case::begin("late").await?;
-    let swarm = Swarm::start(&case, None).await?;
+    let mut swarm = Swarm::start(&case, Seeder::Libtorrent, None).await?;
     let torrent = swarm.seed(Media::Mp4).await?;
     let first = Desktop::start(&case, "ada", Launch::with_tracker(swarm.announce())).await?;
     let link = first.start_room("Ada").await?;
@@ -48,9 +48,9 @@ async fn a_latecomer_lands_where_the_room_is() -> Result<()> {
     second.click("play-toggle").await?;
     first.until("video().paused").await?;
     second.until("video().paused").await?;
-    second.slide("seek", 10.0).await?;
+    second.click("seek").await?;
     for desktop in [&first, &second] {
-        desktop.until("Math.abs(video().currentTime - 10) < 0.2").await?;
+        desktop.until("Math.abs(video().currentTime - 30) < 0.5").await?;
     }
     first.click("play-toggle").await?;
     for desktop in [&first, &second] {

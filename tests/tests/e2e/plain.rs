@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use streamshare_tests::{Browser, Case, Desktop, Launch, Media, PlainPeer, Relay, Swarm, Transport};
+use streamshare_tests::{Browser, Case, Desktop, Launch, Media, PlainPeer, Relay, Seeder, Swarm, Transport};
 
 fn names(hello: &Value) -> Vec<&str> {
     hello["users"].as_array().into_iter().flatten().filter_map(|user| user["name"].as_str()).collect()
@@ -10,7 +10,7 @@ fn names(hello: &Value) -> Vec<&str> {
 
 async fn is_a_full_member(case: &Case, transport: Transport) -> Result<()> {
     let relay = Relay::start(case).await?;
-    let swarm = Swarm::start(case, None).await?;
+    let mut swarm = Swarm::start(case, Seeder::Libtorrent, None).await?;
     let torrent = swarm.seed(Media::Mp4).await?;
     let room = "plain";
     let desktop = Desktop::start(case, "ada", Launch::default()).await?;

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use serde_json::json;
 use std::time::Duration;
-use streamshare_tests::{Browser, Case, Desktop, Launch, Media, PlainPeer, Relay, Swarm, Transport};
+use streamshare_tests::{Browser, Case, Desktop, Launch, Media, PlainPeer, Relay, Seeder, Swarm, Transport};
 
 /// Reconnection backs off, and people wait for it.
 const BACK_WITHIN: Duration = Duration::from_secs(40);
@@ -12,7 +12,7 @@ const BACK_WITHIN: Duration = Duration::from_secs(40);
 async fn everyone_is_back_with_playlist_and_place() -> Result<()> {
     let case = Case::begin("restart").await?;
     let mut relay = Relay::start(&case).await?;
-    let swarm = Swarm::start(&case, None).await?;
+    let mut swarm = Swarm::start(&case, Seeder::Libtorrent, None).await?;
     let torrents = [swarm.seed(Media::Mp4).await?, swarm.seed(Media::Mkv).await?];
     let titles = [Media::Mp4.title(), Media::Mkv.title()];
     let desktop = Desktop::start(&case, "ada", Launch::default()).await?;

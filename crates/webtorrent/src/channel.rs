@@ -1,0 +1,158 @@
+//! WebRTC data channels as WebTorrent makes them: one per connection, offered and answered with all candidates at once
+//! (no trickling), carrying a stream of bytes.
+//!
+//! [`Connector`] is what the rest of the crate knows of WebRTC; [`WebRtc`] is the one there is.
+
+mod addresses;
+mod runtime;
+mod stack;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::{fmt::Debug, time::Duration};
+use tokio::sync::mpsc;
+
+pub use stack::WebRtc;
+
+/// How long an offer is good for, and how long a connection may take from the answer on. bittorrent-tracker's clients
+/// drop an offer after 50 s.
+pub const CONNECT_TIME: Duration = Duration::from_secs(50);
+
+/// How long candidates are gathered. webtorrent (simple-peer) waits 5 s for servers that do not answer.
+pub const GATHER_TIME: Duration = Duration::from_secs(5);
+
+/// Bytes of a message. Chromium takes 256 KiB, webrtc-rs 64 KiB, and a block with its header has 16 KiB.
+pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+
+/// Messages on their way out that WebRTC did not take yet. A full queue makes the sender wait.
+const OUTGOING_MESSAGES: usize = 4;
+
+/// Messages that came in and were not taken yet. A full queue closes SCTP's window, which makes the other side wait.
+const INCOMING_MESSAGES: usize = 16;
+
+/// How connections are made.
+#[derive(Debug, Clone, Default)]
+pub struct IceConfig {
+    /// STUN and TURN servers. Default: none, which does between machines that can reach each other.
+    pub servers: Vec<IceServer>,
+    /// Offers the loopback interface too, for tests on one machine. Default: not.
+    pub loopback: bool,
+    /// Uses relays (TURN) only, which hides the machine's addresses. Default: not.
+    pub relay_only: bool,
+}
+
+/// A STUN or TURN server.
+#[derive(Clone, Default)]
+pub struct IceServer {
+    /// `stun:HOST:PORT`, `turn:HOST:PORT` (RFC 7064, 7065).
+    pub url: String,
+    /// For TURN.
+    pub username: String,
+    /// For TURN.
+    pub credential: String,
+}
+
+impl Debug for IceServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("IceServer").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+/// Why there is no channel.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The other side's description is of no use.
+    #[error("the session description is of no use")]
+    Description(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// This machine has no address to offer.
+    #[error("this machine has no network")]
+    NoAddress,
+    /// Something failed on this machine.
+    #[error("cannot set up a connection")]
+    Local(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// No way to the other side was found.
+    #[error("no way to the peer was found")]
+    Unreachable,
+    /// It took longer than [`CONNECT_TIME`].
+    #[error("connecting took too long")]
+    TimedOut,
+}
+
+/// Makes connections.
+#[async_trait]
+pub trait Connector: Debug + Send + Sync {
+    /// Makes an offer for somebody to answer. Takes up to [`GATHER_TIME`].
+    ///
+    /// # Errors
+    /// When this machine cannot.
+    async fn make_offer(&self) -> Result<(String, Box<dyn PendingOffer>), ConnectError>;
+
+    /// Answers an offer. Takes up to [`GATHER_TIME`]; the answer is to be sent before
+    /// [`open`](Opening::open) is awaited.
+    ///
+    /// # Errors
+    /// When the offer is of no use, or this machine cannot.
+    async fn make_answer(&self, offer: &str) -> Result<(String, Box<dyn Opening>), ConnectError>;
+
+    /// Waits until all that was made and dropped is gone, sockets included.
+    async fn shutdown(&self);
+}
+
+/// An offer that waits for its answer. Dropping it frees all that belongs to it.
+#[async_trait]
+pub trait PendingOffer: Debug + Send {
+    /// Connects. Cancel safe: dropping the future gives the connection up.
+    ///
+    /// # Errors
+    /// When the answer is of no use, or there is no way to the other side.
+    async fn answer(self: Box<Self>, answer: &str) -> Result<Channel, ConnectError>;
+}
+
+/// An answer that was made. Dropping it frees all that belongs to it.
+#[async_trait]
+pub trait Opening: Debug + Send {
+    /// Connects. Cancel safe: dropping the future gives the connection up.
+    ///
+    /// # Errors
+    /// When there is no way to the other side.
+    async fn open(self: Box<Self>) -> Result<Channel, ConnectError>;
+}
+
+/// An open channel: a stream of bytes both ways, in messages whose borders mean nothing.
+///
+/// Dropping it closes the connection, after what was sent has left or a few seconds have passed.
+#[derive(Debug)]
+pub struct Channel {
+    /// At most [`MESSAGE_BYTES_MAX`] bytes a message; waits while the other side is slower. Fails once closed.
+    pub sender: mpsc::Sender<Bytes>,
+    /// Ends when the channel closes, whoever closed it.
+    pub receiver: mpsc::Receiver<Bytes>,
+}
+
+/// The other ends of a [`Channel`], for whoever implements a [`Connector`].
+#[derive(Debug)]
+pub struct ChannelDriver {
+    /// What is to be sent. Ends when the channel is dropped.
+    pub outgoing: mpsc::Receiver<Bytes>,
+    /// What came in.
+    pub incoming: mpsc::Sender<Bytes>,
+}
+
+impl Channel {
+    /// Makes a channel and what drives it.
+    #[must_use]
+    pub fn new() -> (Self, ChannelDriver) {
+        let (sender, outgoing) = mpsc::channel(OUTGOING_MESSAGES);
+        let (incoming, receiver) = mpsc::channel(INCOMING_MESSAGES);
+        (Self { sender, receiver }, ChannelDriver { outgoing, incoming })
+    }
+
+    /// Two channels of which each receives what the other sends, without any network: for tests.
+    #[must_use]
+    pub fn pair() -> (Self, Self) {
+        let (left_sender, right_receiver) = mpsc::channel(OUTGOING_MESSAGES);
+        let (right_sender, left_receiver) = mpsc::channel(OUTGOING_MESSAGES);
+        (Self { sender: left_sender, receiver: left_receiver }, Self { sender: right_sender, receiver: right_receiver })
+    }
+}

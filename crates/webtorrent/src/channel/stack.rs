@@ -1,0 +1,351 @@
+//! The connections of webrtc-rs.
+
+use super::{
+    CONNECT_TIME, Channel, ChannelDriver, ConnectError, Connector, GATHER_TIME, IceConfig, MESSAGE_BYTES_MAX, Opening,
+    PendingOffer, addresses, runtime::BufferedTokio,
+};
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use rtc::ice::mdns::MulticastDnsMode;
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    sync::{Notify, mpsc, oneshot},
+    time::timeout,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use webrtc::{
+    data_channel::{DataChannel, DataChannelEvent},
+    peer_connection::{
+        PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfigurationBuilder,
+        RTCIceGatheringState, RTCIceServer, RTCIceTransportPolicy, RTCPeerConnectionState, RTCSessionDescription,
+        SettingEngineBuilder,
+    },
+};
+
+/// Bytes that WebRTC keeps of a channel's: what is sent and not confirmed. Less starves links of 40 ms.
+const SEND_BUFFER_BYTES: usize = 1 << 20;
+/// How long closing waits for what was sent to leave.
+const FLUSH_TIME: Duration = Duration::from_secs(2);
+/// How often closing looks.
+const FLUSH_POLL: Duration = Duration::from_millis(10);
+/// How long the other side may take to hear of the end before the sockets go: two round trips of a slow link.
+const CLOSE_TIME: Duration = Duration::from_millis(200);
+/// How long tearing down may take; webrtc-rs gives its driver 100 ms.
+const TEARDOWN_TIME: Duration = Duration::from_secs(2);
+
+/// Makes connections with webrtc-rs. To be made within a Tokio runtime, which it uses for its tasks.
+///
+/// `.local` candidates of browsers (mDNS) are ignored: browsers hear our candidates and connect from their side, and a
+/// socket on port 5353 for each connection is a high price for the rare rest.
+#[derive(Clone)]
+pub struct WebRtc {
+    config: Arc<IceConfig>,
+    tasks: TaskTracker,
+    runtime: tokio::runtime::Handle,
+}
+
+impl WebRtc {
+    /// # Panics
+    /// Outside of a Tokio runtime.
+    #[must_use]
+    pub fn new(config: IceConfig) -> Self {
+        Self { config: Arc::new(config), tasks: TaskTracker::new(), runtime: tokio::runtime::Handle::current() }
+    }
+
+    async fn build(&self) -> Result<Peer, ConnectError> {
+        let addresses = addresses::local(self.config.loopback);
+        if addresses.is_empty() {
+            return Err(ConnectError::NoAddress);
+        }
+        let (open, channel) = oneshot::channel();
+        let handler = Arc::new(Handler {
+            gathered: Notify::new(),
+            failed: CancellationToken::new(),
+            channel: Mutex::new(Some(open)),
+        });
+        let connection = builder(&self.config, addresses, handler.clone()).build().await.map_err(local)?;
+        Ok(Peer { connection: Some(Arc::new(connection)), handler, channel, stack: self.clone() })
+    }
+}
+
+impl fmt::Debug for WebRtc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebRtc").field("config", &self.config).field("tasks", &self.tasks.len()).finish_non_exhaustive()
+    }
+}
+
+fn builder(config: &IceConfig, addresses: Vec<SocketAddr>, handler: Arc<Handler>) -> PeerConnectionBuilder<SocketAddr> {
+    let server = |server: &super::IceServer| RTCIceServer {
+        urls: vec![server.url.clone()],
+        username: server.username.clone(),
+        credential: server.credential.clone(),
+    };
+    let mut configuration =
+        RTCConfigurationBuilder::new().with_ice_servers(config.servers.iter().map(server).collect());
+    if config.relay_only {
+        configuration = configuration.with_ice_transport_policy(RTCIceTransportPolicy::Relay);
+    }
+    // The first way that works is taken: waiting for a better one cost 1.2 s of 1.7 s.
+    let settings = SettingEngineBuilder::new()
+        .with_include_loopback_candidate(config.loopback)
+        .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
+        .with_relay_acceptance_min_wait(Some(Duration::ZERO))
+        .with_multicast_dns_mode(MulticastDnsMode::Disabled)
+        .build();
+    PeerConnectionBuilder::new()
+        .with_configuration(configuration.build())
+        .with_setting_engine(settings)
+        .with_handler(handler)
+        .with_udp_addrs(addresses)
+        .with_data_channel_send_buffer_limit(SEND_BUFFER_BYTES)
+        .with_runtime(Arc::new(BufferedTokio))
+}
+
+#[async_trait]
+impl Connector for WebRtc {
+    async fn make_offer(&self) -> Result<(String, Box<dyn PendingOffer>), ConnectError> {
+        let peer = self.build().await?;
+        let connection = peer.connection();
+        let channel = connection.create_data_channel("streamshare", None).await.map_err(local)?;
+        let offer = connection.create_offer(None).await.map_err(local)?;
+        let sdp = peer.describe(offer).await?;
+        Ok((sdp, Box::new(Offered { peer, channel })))
+    }
+
+    async fn make_answer(&self, offer: &str) -> Result<(String, Box<dyn Opening>), ConnectError> {
+        let offer = RTCSessionDescription::offer(offer.to_owned()).map_err(description)?;
+        let peer = self.build().await?;
+        let connection = peer.connection();
+        connection.set_remote_description(offer).await.map_err(description)?;
+        let answer = connection.create_answer(None).await.map_err(description)?;
+        let sdp = peer.describe(answer).await?;
+        Ok((sdp, Box::new(Answered { peer })))
+    }
+
+    async fn shutdown(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.tasks.reopen();
+    }
+}
+
+struct Handler {
+    gathered: Notify,
+    /// The connection has failed, or is closed.
+    failed: CancellationToken,
+    channel: Mutex<Option<oneshot::Sender<Arc<dyn DataChannel>>>>,
+}
+
+#[async_trait]
+impl PeerConnectionEventHandler for Handler {
+    async fn on_ice_gathering_state_change(&self, state: RTCIceGatheringState) {
+        if state == RTCIceGatheringState::Complete {
+            self.gathered.notify_one();
+        }
+    }
+
+    async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
+        tracing::trace!(%state, "connection");
+        // Disconnected may heal (RFC 8445 consent is lost for 5 s); failed does not.
+        if matches!(state, RTCPeerConnectionState::Failed | RTCPeerConnectionState::Closed) {
+            self.failed.cancel();
+        }
+    }
+
+    async fn on_data_channel(&self, channel: Arc<dyn DataChannel>) {
+        // The first one counts; webtorrent opens no others.
+        if let Some(open) = self.channel.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            // Nobody waits any more when the connection was given up.
+            drop(open.send(channel));
+        }
+    }
+}
+
+/// A connection that closes when it is dropped: webrtc-rs's own does not.
+struct Peer {
+    /// Always there until dropped.
+    connection: Option<Arc<dyn PeerConnection>>,
+    handler: Arc<Handler>,
+    channel: oneshot::Receiver<Arc<dyn DataChannel>>,
+    stack: WebRtc,
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let Some(connection) = self.connection.take() else { return };
+        self.stack.tasks.spawn_on(
+            async move {
+                match timeout(TEARDOWN_TIME, connection.close()).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => tracing::debug!(%error, "closing a connection failed"),
+                    Err(_) => tracing::warn!("closing a connection takes too long"),
+                }
+            },
+            &self.stack.runtime,
+        );
+    }
+}
+
+impl Peer {
+    fn connection(&self) -> Arc<dyn PeerConnection> {
+        self.connection.clone().expect("there until it is dropped")
+    }
+
+    /// Makes it the local description, and gives it with all candidates that were found in time.
+    async fn describe(&self, local_description: RTCSessionDescription) -> Result<String, ConnectError> {
+        let connection = self.connection();
+        connection.set_local_description(local_description).await.map_err(local)?;
+        if timeout(GATHER_TIME, self.handler.gathered.notified()).await.is_err() {
+            tracing::debug!("not all candidates were found in time");
+        }
+        let description = connection.local_description().await.ok_or(ConnectError::NoAddress)?;
+        Ok(description.sdp)
+    }
+
+    /// Waits until the channel is open, and sets its driver to work.
+    async fn open(self, channel: Arc<dyn DataChannel>) -> Result<Channel, ConnectError> {
+        let first = loop {
+            tokio::select! {
+                event = channel.poll() => match event {
+                    Some(DataChannelEvent::OnOpen) => break None,
+                    Some(DataChannelEvent::OnMessage(message)) => break Some(message.data.freeze()),
+                    Some(DataChannelEvent::OnClose) | None => return Err(ConnectError::Unreachable),
+                    Some(_) => {}
+                },
+                () = self.handler.failed.cancelled() => return Err(ConnectError::Unreachable),
+            }
+        };
+        let (ours, driver) = Channel::new();
+        let tasks = self.stack.tasks.clone();
+        let runtime = self.stack.runtime.clone();
+        tasks.spawn_on(drive(self, channel, driver, first), &runtime);
+        Ok(ours)
+    }
+}
+
+struct Offered {
+    peer: Peer,
+    channel: Arc<dyn DataChannel>,
+}
+
+impl fmt::Debug for Offered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Offered")
+    }
+}
+
+#[async_trait]
+impl PendingOffer for Offered {
+    async fn answer(self: Box<Self>, answer: &str) -> Result<Channel, ConnectError> {
+        let answer = RTCSessionDescription::answer(answer.to_owned()).map_err(description)?;
+        let Self { peer, channel } = *self;
+        timeout(CONNECT_TIME, async move {
+            peer.connection().set_remote_description(answer).await.map_err(description)?;
+            peer.open(channel).await
+        })
+        .await
+        .unwrap_or(Err(ConnectError::TimedOut))
+    }
+}
+
+struct Answered {
+    peer: Peer,
+}
+
+impl fmt::Debug for Answered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Answered")
+    }
+}
+
+#[async_trait]
+impl Opening for Answered {
+    async fn open(self: Box<Self>) -> Result<Channel, ConnectError> {
+        let mut peer = self.peer;
+        timeout(CONNECT_TIME, async move {
+            let failed = peer.handler.failed.clone();
+            let channel = tokio::select! {
+                channel = &mut peer.channel => channel.map_err(|_| ConnectError::Unreachable)?,
+                () = failed.cancelled() => return Err(ConnectError::Unreachable),
+            };
+            peer.open(channel).await
+        })
+        .await
+        .unwrap_or(Err(ConnectError::TimedOut))
+    }
+}
+
+/// Carries messages both ways until either side closes, then closes the rest.
+async fn drive(peer: Peer, channel: Arc<dyn DataChannel>, driver: ChannelDriver, first: Option<Bytes>) {
+    let ChannelDriver { outgoing, incoming } = driver;
+    let failed = peer.handler.failed.clone();
+    tokio::select! {
+        () = receive(&*channel, incoming, first) => {}
+        () = async {
+            send(&*channel, outgoing).await;
+            flush(&*channel).await;
+        } => {}
+        () = failed.cancelled() => {}
+    }
+    match channel.close().await {
+        Ok(()) => {
+            // Lets the other side hear of it; when it has, the connection may end before.
+            drop(timeout(CLOSE_TIME, failed.cancelled()).await);
+        }
+        Err(error) => tracing::trace!(%error, "the channel was closed already"),
+    }
+}
+
+/// Ends when the other side closes.
+async fn receive(channel: &dyn DataChannel, incoming: mpsc::Sender<Bytes>, first: Option<Bytes>) {
+    if let Some(first) = first {
+        drop(incoming.send(first).await);
+    }
+    while let Some(event) = channel.poll().await {
+        match event {
+            // When nobody reads any more it is discarded, and what was sent still leaves.
+            DataChannelEvent::OnMessage(message) => drop(incoming.send(message.data.freeze()).await),
+            DataChannelEvent::OnClosing | DataChannelEvent::OnClose => return,
+            _ => {}
+        }
+    }
+}
+
+/// Ends when our side closes, or sending fails.
+async fn send(channel: &dyn DataChannel, mut outgoing: mpsc::Receiver<Bytes>) {
+    while let Some(mut message) = outgoing.recv().await {
+        while !message.is_empty() {
+            let part = message.split_to(message.len().min(MESSAGE_BYTES_MAX));
+            // Waits while the send buffer is full.
+            if let Err(error) = channel.send(BytesMut::from(part)).await {
+                tracing::debug!(%error, "sending failed");
+                return;
+            }
+        }
+    }
+}
+
+/// Waits until what was sent has left.
+async fn flush(channel: &dyn DataChannel) {
+    let left = async {
+        while channel.outstanding_bytes().await.is_ok_and(|bytes| bytes > 0) {
+            tokio::time::sleep(FLUSH_POLL).await;
+        }
+    };
+    if timeout(FLUSH_TIME, left).await.is_err() {
+        tracing::debug!("closing before everything was sent");
+    }
+}
+
+fn local(error: impl std::error::Error + Send + Sync + 'static) -> ConnectError {
+    ConnectError::Local(Box::new(error))
+}
+
+fn description(error: impl std::error::Error + Send + Sync + 'static) -> ConnectError {
+    ConnectError::Description(Box::new(error))
+}

@@ -1,0 +1,52 @@
+//! The numbers of the wire, and where they come from.
+
+use std::time::Duration;
+
+/// Bytes of a frame with its length prefix. librqbit 9.1 reads into a ring of 32 KiB (`read_buf.rs`) and drops a peer
+/// whose frame does not fit; a block of 16 KiB and a bitfield of 262,000 pieces do.
+pub const FRAME_BYTES_MAX: usize = 32 * 1024;
+
+/// Bytes of a frame while metadata is fetched, when the number of pieces is not known yet: a bitfield of 8 million
+/// pieces.
+pub const METADATA_FRAME_BYTES_MAX: usize = 1024 * 1024;
+
+/// Bytes of an info dictionary. As much as the desktop reads out of a `.torrent`: a million pieces have 20 MB, but no
+/// client in use makes more than some ten thousand.
+pub const METADATA_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Bytes of a block, the unit of requests (BEP 3 and practice: everybody asks for 16 KiB).
+pub const BLOCK_BYTES: usize = 16 * 1024;
+
+/// Bytes that wait for the channel, or are being read by the client for it. Requests of the peer beyond that wait, so
+/// that the client's side can always be read: librqbit loses HAVEs while its writer blocks. As much as WebRTC itself
+/// keeps in flight.
+pub const TO_PEER_BYTES: usize = 1024 * 1024;
+
+/// Bytes that may wait for the channel although the peer asked for none of them: 116,000 HAVEs. Beyond is the end.
+pub const TO_PEER_BYTES_MAX: usize = 2 * TO_PEER_BYTES;
+
+/// Bytes that wait for the client before the channel is no longer read: 16 blocks, more than a local socket takes at
+/// once.
+pub const TO_CLIENT_BYTES: usize = 256 * 1024;
+
+/// Requests of the peer that wait. webtorrent asks for what it could load in a second: 134 MB.
+pub const HELD_MAX: usize = 8192;
+
+/// Requests of the client that were not answered. librqbit has 128 at most, whatever is configured.
+pub const OUTSTANDING_MAX: usize = 1024;
+
+/// Requests for metadata that the client works on at a time; an answer is a block.
+pub const METADATA_SERVED_MAX: usize = 16;
+
+/// librqbit drops a peer that was silent for 10 s (its default), WebTorrent sends a keep-alive every 55 s.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(8);
+
+/// A peer that was silent for so long is gone. BEP 3 has keep-alives every 2 minutes; half a minute for delays.
+pub const IDLE_MAX: Duration = Duration::from_secs(150);
+
+/// How long a peer may take for its handshake. webtorrent waits 5 s for one; slow links and sleepy tabs get more.
+pub const HANDSHAKE_TIME: Duration = Duration::from_secs(15);
+
+/// How long a peer's first message is waited for before its bitfield is taken to be empty. librqbit tells no HAVEs to
+/// a peer without a bitfield.
+pub const BITFIELD_TIME: Duration = Duration::from_secs(1);
