@@ -8,6 +8,8 @@ import { BlobStore, FileStore } from "./stores.js";
 
 /** Milliseconds between two reports. */
 const REPORT_MS = 1_000;
+/** Milliseconds between two words on how far a request is: each draws the page anew. */
+const PROGRESS_MS = 200;
 /** Milliseconds after which a tracker that was lost is tried anew; webtorrent's own client waits for minutes. */
 const TRACKER_RETRY_MS = 4_000;
 /** Milliseconds that a torrent is kept which is in no playlist yet. */
@@ -69,7 +71,12 @@ export class Swarm {
     return this.#run(hear, async (tell, signal) => {
       if (file.size === 0) throw new Error("The file is empty.");
       const sha1 = crypto.subtle ? async (bytes) => new Uint8Array(await crypto.subtle.digest("SHA-1", bytes)) : this.#sha1;
-      const progress = (done) => tell({ kind: "progress", phase: "hashing", done, total: file.size });
+      let told = -Infinity;
+      const progress = (done) => {
+        if (performance.now() - told < PROGRESS_MS) return;
+        told = performance.now();
+        tell({ kind: "progress", phase: "hashing", done, total: file.size });
+      };
       progress(0);
       let metainfo;
       try {
