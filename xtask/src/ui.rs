@@ -15,10 +15,12 @@ const PROFILE: &str = "wasm-release";
 const TARGET: &str = "wasm32-unknown-unknown";
 
 /// From the npm packages that package-lock.json pins: source below node_modules, name in ui/dist.
-const FROM_NPM: [(&str, &str); 6] = [
+const FROM_NPM: [(&str, &str); 8] = [
     ("socket.io-client/dist/socket.io.min.js", "socket.io.min.js"),
     ("webtorrent/dist/webtorrent.min.js", "webtorrent.min.js"),
+    ("webtorrent/LICENSE", "licenses/webtorrent.txt"),
     ("mediabunny/dist/bundles/mediabunny.min.mjs", "mediabunny.min.js"),
+    ("mediabunny/LICENSE", "licenses/mediabunny.txt"),
     ("@fontsource-variable/inter/files/inter-latin-wght-normal.woff2", "fonts/inter-latin.woff2"),
     ("@fontsource-variable/inter/files/inter-latin-ext-wght-normal.woff2", "fonts/inter-latin-ext.woff2"),
     ("@fontsource-variable/inter/LICENSE", "fonts/LICENSE.txt"),
