@@ -19,6 +19,9 @@ const METAINFO_MAX = 16 << 20;
 /** Peers of one torrent at most: each costs a browser some megabytes. */
 const PEERS_MAX = 30;
 
+const NOT_FETCHED =
+  "The .torrent could not be fetched: its site does not answer, or does not let other pages read it. The desktop app can fetch it.";
+
 /** Whether this browser can take part. */
 export const supported = () =>
   typeof RTCPeerConnection === "function" && "createDataChannel" in RTCPeerConnection.prototype && typeof WebSocket === "function";
@@ -117,7 +120,15 @@ export class Swarm {
       entry.users += 1;
       entry.chosen.add(index);
       file.select();
-      const opened = await openFile(new Reader(file), mime);
+      let opened;
+      try {
+        opened = await openFile(new Reader(file), mime);
+      } catch (error) {
+        // What cannot be played here is not fetched either.
+        entry.chosen.delete(index);
+        if (!entry.torrent.destroyed) file.deselect();
+        throw error;
+      }
       if (signal.aborted) return opened.close();
       close = opened.close;
       tell({ kind: "ready", url: opened.url, mime: opened.mime ?? mime, length: file.length });
@@ -179,7 +190,7 @@ export class Swarm {
       const torrent = client.add(source, { announce, deselect: true, store: BlobStore, storeCacheSlots: 8, ...options });
       torrent.on("warning", (warning) => console.debug("torrent:", trouble(warning)));
       entry = { torrent, own: false, since: performance.now(), users: 0, chosen: new Set() };
-      const known = await identify(torrent);
+      const known = await identify(torrent, source);
       const twin = this.#entries.get(known);
       if (twin) {
         entry = twin;
@@ -242,13 +253,16 @@ export class Swarm {
 }
 
 /** Resolves to a torrent's info hash, also where the client has it already and refuses a second. */
-function identify(torrent) {
+function identify(torrent, source) {
   return new Promise((resolve, reject) => {
     if (torrent.infoHash) resolve(torrent.infoHash);
     torrent.once("infoHash", () => resolve(torrent.infoHash));
     torrent.once("error", (error) => {
       const twin = /duplicate torrent ([0-9a-f]{40})/i.exec(trouble(error));
-      if (twin) resolve(twin[1].toLowerCase());
+      if (twin) return resolve(twin[1].toLowerCase());
+      console.warn("torrent:", trouble(error));
+      if (typeof source !== "string") reject(new Error("This is not a .torrent file, or a damaged one."));
+      else if (/^https?:/i.test(source)) reject(new Error(NOT_FETCHED));
       else reject(new Error(`The torrent could not be read: ${trouble(error)}`));
     });
   });
