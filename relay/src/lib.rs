@@ -8,6 +8,7 @@
 //! handles no signals and never ends the process. It stores nothing on disk: the members are the memory of their rooms.
 #![warn(missing_docs)]
 
+mod addresses;
 mod clock;
 mod config;
 mod hub;

@@ -8,7 +8,7 @@ use axum::{
 use std::{
     future::Future,
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -72,13 +72,17 @@ impl Listener for GuardedListener {
     }
 }
 
-/// Where a connection comes from.
+/// Where a connection comes from, and where it arrived.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct PeerAddr(pub(crate) SocketAddr);
+pub(crate) struct PeerAddr {
+    pub(crate) remote: SocketAddr,
+    /// The address of this machine by which the peer reached it, if the system tells.
+    pub(crate) local: Option<IpAddr>,
+}
 
 impl Connected<IncomingStream<'_, GuardedListener>> for PeerAddr {
     fn connect_info(stream: IncomingStream<'_, GuardedListener>) -> Self {
-        Self(*stream.remote_addr())
+        Self { remote: *stream.remote_addr(), local: stream.io().local_ip() }
     }
 }
 
@@ -142,6 +146,10 @@ impl GuardedStream {
             last_active: Instant::now(),
             _slot: slot,
         }
+    }
+
+    fn local_ip(&self) -> Option<IpAddr> {
+        self.inner.local_addr().ok().map(|addr| addr.ip())
     }
 
     /// Passes on what a read gave, or fails where the connection is to end.

@@ -1,6 +1,7 @@
 //! One room's task: takes what its members send in one order, and sends to each of them.
 
 use crate::{
+    addresses::trackers_for,
     hub::{Hub, Occupancy},
     incoming::{EVENT, Refusal, action_id},
 };
@@ -11,7 +12,7 @@ use std::{
     time::Duration,
 };
 use streamshare_playsync::{Delivery, JoinError, Room};
-use streamshare_protocol::{ClientMessage, Epoch, ErrorCode, Join, MemberId, RelayMessage, RoomId};
+use streamshare_protocol::{ClientMessage, EditOp, Epoch, ErrorCode, Join, MemberId, RelayHello, RelayMessage, RoomId};
 use tokio::{
     sync::mpsc,
     time::{Instant, MissedTickBehavior, interval, sleep_until},
@@ -35,6 +36,9 @@ pub(crate) enum Mail {
 #[derive(Debug)]
 struct Seat {
     socket: SocketRef,
+    /// The relay's own tracker as this member reaches it: in the magnet links that go to it, and not in those that come
+    /// from it.
+    trackers: Vec<String>,
     /// Whether something that matters could not be delivered: it gets nothing more until it can take the whole state.
     lagging: bool,
 }
@@ -90,7 +94,10 @@ impl RoomTask {
     fn take(&mut self, from: SocketRef, message: ClientMessage) {
         let now = self.hub.clock.now();
         match (self.members.get(&from.id), message) {
-            (Some(member), message) => {
+            (Some(member), mut message) => {
+                if let Some(seat) = self.seats.get(member) {
+                    seat.take_out_trackers(&mut message);
+                }
                 let renames = matches!(message, ClientMessage::Join(_));
                 self.room.handle_message(*member, message, now);
                 if renames {
@@ -116,7 +123,9 @@ impl RoomTask {
         };
         tracing::debug!(room = ?self.id, member = %joined.member, sid = %from.id, resumed = joined.resumed, "member joined");
         self.members.insert(from.id, joined.member);
-        if let Some(former) = self.seats.insert(joined.member, Seat { socket: from, lagging: false }) {
+        let has_tracker = self.hub.config.tracker.is_some();
+        let trackers = if has_tracker { trackers_for(&from.req_parts().headers) } else { Vec::new() };
+        if let Some(former) = self.seats.insert(joined.member, Seat { socket: from, trackers, lagging: false }) {
             // The member is one, whatever number of connections it had.
             self.occupancy.release(&self.hub.clock);
             self.members.remove(&former.socket.id);
@@ -162,13 +171,38 @@ impl RoomTask {
 }
 
 impl Seat {
+    /// A member sends back what it was sent: the relay's own tracker is not part of the room's state.
+    fn take_out_trackers(&self, message: &mut ClientMessage) {
+        match message {
+            ClientMessage::Hello(hello) => hello.playlist = hello.playlist.without_trackers(&self.trackers),
+            ClientMessage::Edit(edit) => {
+                if let EditOp::Append { items } = &mut edit.op {
+                    *items = items.without_trackers(&self.trackers);
+                }
+            }
+            ClientMessage::Join(_)
+            | ClientMessage::Play(_)
+            | ClientMessage::Pause(_)
+            | ClientMessage::Sync(_)
+            | ClientMessage::Ping { .. } => {}
+        }
+    }
+
     /// Sends a message, unless the member lags. The socket's own queue is bounded: where it is full, a report is dropped
     /// and anything else makes the member lag.
     fn send(&mut self, member: MemberId, message: &RelayMessage, delivery: Delivery) {
         if self.lagging {
             return;
         }
-        match self.socket.emit(EVENT, message) {
+        let sent = if let RelayMessage::Hello(hello) = message
+            && !self.trackers.is_empty()
+        {
+            let playlist = hello.playlist.with_trackers(&self.trackers);
+            self.socket.emit(EVENT, &RelayMessage::Hello(RelayHello { playlist, ..hello.clone() }))
+        } else {
+            self.socket.emit(EVENT, message)
+        };
+        match sent {
             Ok(()) => {}
             // "Closed" is also what a socket says in the instant before its connection is complete.
             Err(SendError::Socket(error)) => {

@@ -296,3 +296,37 @@ async fn a_room_is_forgotten_some_time_after_it_became_empty() {
         tokio::time::sleep(memory * 2).await;
     }
 }
+
+/// Whoever plays an item finds the room's swarm on the relay's own tracker, and it does not pile up in what comes back.
+#[tokio::test]
+async fn magnet_links_name_the_relays_own_tracker_on_their_way_out() {
+    let relay = start().await;
+    let host = relay.local_addr().to_string();
+    let mut ada = Peer::connect(&url(&relay), Kind::JsWebSocket).await;
+    let mut bob = Peer::joined(&url(&relay), Kind::RustWebSocket, "Bob", "r").await;
+    ada.join("Ada", "r").await;
+    let magnet = format!("magnet:?xt=urn:btih:{HASH}&dn=film&tr=udp%3A%2F%2Ft.example%3A1");
+    let hello = |torrent: &str, n: u32| {
+        let items: Vec<Value> = (0..n).map(|n| json!({"filename": format!("{n}.mp4"), "torrentId": torrent})).collect();
+        let status = json!({"currentTime": 0, "state": "PAUSED"});
+        json!({"command": "HELLO", "playlist": items, "dispatchedAt": 1, "status": status})
+    };
+    let own = |scheme: &str| {
+        let host = host.replace(':', "%3A");
+        format!("&tr={scheme}%3A%2F%2F{host}%2Fannounce")
+    };
+    let expected = format!("{magnet}{}{}", own("ws"), own("http"));
+    let mut sent = magnet.clone();
+    for n in 1..4 {
+        ada.send(hello(&sent, n)).await;
+        let told = loop {
+            let hello = bob.command("HELLO").await;
+            if hello["playlist"].as_array().is_some_and(|items| items.len() == n as usize) {
+                break hello["playlist"][0]["torrentId"].as_str().unwrap().to_owned();
+            }
+        };
+        assert_eq!(told, expected);
+        sent = told;
+    }
+    relay.shutdown().await;
+}

@@ -19,6 +19,7 @@ mod relay;
 mod status;
 mod time;
 mod torrent_id;
+mod trackers;
 
 pub use client::{ClientHello, ClientMessage, Control, Edit, EditOp, Join, PlayerState, Restores, SyncReport};
 pub use error::{DecodeError, ErrorCode};

@@ -19,3 +19,8 @@ pub use message::{
     Scrape, TrackerMessage,
 };
 pub use sdp::{Sdp, SdpError};
+
+#[cfg(feature = "client")]
+mod client;
+#[cfg(feature = "client")]
+pub use client::{CloseCause, StartError, TrackerClient, TrackerClientConfig, TrackerEvent, TrackerIndex, Transfer};

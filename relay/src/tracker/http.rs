@@ -46,7 +46,10 @@ pub(super) async fn announce(
     };
     let told = tracker.swarms().announce_tcp(&announce, now);
     match told {
-        Ok(told) => answer(told_as_bencode(&told, &query, tracker.config.interval)),
+        Ok(told) => {
+            let peers = told.peers.iter().filter_map(|peer| origin.reach(*peer)).collect();
+            answer(told_as_bencode(&Told { peers, ..told }, &query, tracker.config.interval))
+        }
         Err(refused) => failure(&refused),
     }
 }

@@ -5,7 +5,7 @@ use crate::listener::PeerAddr;
 use axum::http::HeaderMap;
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::time::Instant;
@@ -37,16 +37,29 @@ pub(crate) struct Origin {
     pub(crate) addr: IpAddr,
     /// Whether a proxy names the visitor, whether it is believed or not.
     pub(crate) is_forwarded: bool,
+    /// Where the visitor found the relay, if that is no loopback address.
+    relay_addr: Option<IpAddr>,
 }
 
 impl Origin {
-    pub(crate) fn of(PeerAddr(peer): PeerAddr, headers: &HeaderMap, config: &TrackerConfig) -> Self {
+    pub(crate) fn of(peer: PeerAddr, headers: &HeaderMap, config: &TrackerConfig) -> Self {
         // The last one is the proxy's own word, those before are what it was told.
         let last = headers.get_all("x-forwarded-for").iter().next_back();
         let named = last.and_then(|line| line.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
-        let addr = named.filter(|_| config.trust_forwarded).unwrap_or(peer.ip());
+        let addr = named.filter(|_| config.trust_forwarded).unwrap_or(peer.remote.ip());
         let is_forwarded = last.is_some() || headers.contains_key("forwarded");
-        Self { addr: addr.to_canonical(), is_forwarded }
+        let local = peer.local.map(|addr| addr.to_canonical()).filter(|addr| !addr.is_loopback());
+        Self { addr: addr.to_canonical(), is_forwarded, relay_addr: local }
+    }
+
+    /// A peer's address as this visitor can use it. A peer on the relay's own machine, which announced over loopback, is to
+    /// others where they find the relay; where that is a proxy's business, it is nowhere.
+    pub(crate) fn reach(&self, peer: SocketAddr) -> Option<SocketAddr> {
+        if !peer.ip().is_loopback() || self.addr.is_loopback() {
+            return Some(peer);
+        }
+        let addr = self.relay_addr.filter(|addr| !self.is_forwarded && addr.is_ipv4() == peer.is_ipv4())?;
+        Some(SocketAddr::new(addr, peer.port()))
     }
 
     /// What a peer says its address is counts only where it is on the relay's own machine: it knows better than the relay
@@ -175,5 +188,28 @@ impl Drop for SocketSlot {
                 state.sockets_by_network.remove(&network);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_on_the_relays_machine_is_where_others_find_the_relay() {
+        let origin = |remote: &str, local: &str, headers: HeaderMap| {
+            let peer = PeerAddr { remote: remote.parse().unwrap(), local: local.parse().ok() };
+            Origin::of(peer, &headers, &TrackerConfig::default())
+        };
+        let here: SocketAddr = "127.0.0.1:6881".parse().unwrap();
+        let reach = |origin: Origin| origin.reach(here).map(|addr| addr.to_string());
+        let friend = origin("192.168.1.9:5000", "192.168.1.7", HeaderMap::new());
+        assert_eq!(reach(friend).as_deref(), Some("192.168.1.7:6881"));
+        let elsewhere = "10.1.2.3:6881".parse().unwrap();
+        assert_eq!(friend.reach(elsewhere), Some(elsewhere));
+        assert_eq!(reach(origin("127.0.0.1:5000", "127.0.0.1", HeaderMap::new())), Some(here.to_string()));
+        assert_eq!(reach(origin("[fd00::9]:5000", "fd00::7", HeaderMap::new())), None);
+        let proxied = [("x-forwarded-for".parse().unwrap(), "203.0.113.5".parse().unwrap())].into_iter().collect();
+        assert_eq!(reach(origin("192.168.1.2:5000", "192.168.1.7", proxied)), None);
     }
 }

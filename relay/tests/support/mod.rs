@@ -5,6 +5,8 @@
     reason = "each test file uses a part of this, and a failed step fails the test"
 )]
 
+pub(crate) mod tracker;
+
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use rust_socketio::{
     Event, Payload, TransportType,

@@ -1,0 +1,213 @@
+//! When to announce which torrent at one tracker, and as what. No IO and no clock: one connection's memory.
+
+use super::{Torrents, TrackerClientConfig, Transfer};
+use crate::tracker::{Announce, Announced, Event, InfoHash, Offer, PeerId, limits::OFFERS_MAX};
+use std::{collections::BTreeMap, time::Duration};
+use tokio::time::Instant;
+
+#[derive(Debug)]
+pub(super) struct Schedule {
+    peer_id: PeerId,
+    offers_timeout: Duration,
+    interval_min: Duration,
+    interval_max: Duration,
+    torrents: BTreeMap<InfoHash, Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    transfer: Transfer,
+    /// Whether the tracker knows of this peer.
+    is_started: bool,
+    /// Whether the tracker knows that it is complete.
+    is_complete: bool,
+    interval: Duration,
+    next: Next,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Next {
+    /// To ask for offers.
+    Ask(Instant),
+    /// To announce without offers, unless they come before.
+    Announce(Instant),
+}
+
+/// What to do now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    Ask(InfoHash),
+    Announce(Announce),
+}
+
+impl Schedule {
+    pub(super) fn new(peer_id: PeerId, config: &TrackerClientConfig) -> Self {
+        Self {
+            peer_id,
+            offers_timeout: config.offers_timeout,
+            interval_min: config.interval_min,
+            interval_max: config.interval_max.max(config.interval_min),
+            torrents: BTreeMap::new(),
+        }
+    }
+
+    /// Takes over what torrents there are; gives back what the tracker must know at once.
+    pub(super) fn set_torrents(&mut self, torrents: &Torrents, now: Instant) -> Vec<Announce> {
+        let mut out = Vec::new();
+        let peer_id = self.peer_id;
+        self.torrents.retain(|&info_hash, entry| {
+            let stays = torrents.contains_key(&info_hash);
+            if !stays && entry.is_started {
+                out.push(entry.announce(info_hash, peer_id, Event::Stopped));
+            }
+            stays
+        });
+        for (&info_hash, &transfer) in torrents {
+            let entry = self.torrents.entry(info_hash).or_insert_with(|| Entry {
+                transfer,
+                is_started: false,
+                is_complete: false,
+                interval: self.interval_max,
+                next: Next::Ask(now),
+            });
+            entry.transfer = transfer;
+            if entry.is_started && !entry.is_complete && transfer.left == Some(0) {
+                entry.is_complete = true;
+                out.push(entry.announce(info_hash, peer_id, Event::Completed));
+            }
+        }
+        out
+    }
+
+    /// What is due.
+    pub(super) fn poll(&mut self, now: Instant) -> Vec<Due> {
+        let (mut due, mut without) = (Vec::new(), Vec::new());
+        for (&info_hash, entry) in &mut self.torrents {
+            match entry.next {
+                Next::Ask(at) if at <= now => {
+                    entry.next = Next::Announce(now + self.offers_timeout);
+                    due.push(Due::Ask(info_hash));
+                }
+                Next::Announce(at) if at <= now => without.push(info_hash),
+                Next::Ask(_) | Next::Announce(_) => {}
+            }
+        }
+        due.extend(without.into_iter().filter_map(|hash| self.announce(hash, Vec::new(), now)).map(Due::Announce));
+        due
+    }
+
+    /// When something is due next.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.torrents
+            .values()
+            .map(|entry| match entry.next {
+                Next::Ask(at) | Next::Announce(at) => at,
+            })
+            .min()
+    }
+
+    /// The announce of a torrent, if it is one of those.
+    pub(super) fn announce(&mut self, info_hash: InfoHash, mut offers: Vec<Offer>, now: Instant) -> Option<Announce> {
+        let entry = self.torrents.get_mut(&info_hash)?;
+        entry.next = Next::Ask(now + entry.interval);
+        // What was complete from the start was not completed (BEP 3).
+        let event = if entry.is_started { Event::Update } else { Event::Started };
+        entry.is_complete |= entry.transfer.left == Some(0);
+        entry.is_started = true;
+        offers.truncate(OFFERS_MAX);
+        Some(Announce { offers, ..entry.announce(info_hash, self.peer_id, event) })
+    }
+
+    /// The tracker took an announce, and says when it wants the next one.
+    pub(super) fn announced(&mut self, announced: &Announced, now: Instant) {
+        let Some(entry) = self.torrents.get_mut(&announced.info_hash) else { return };
+        let asked = announced.interval.map_or(self.interval_max, Duration::from_secs);
+        entry.interval = asked.clamp(self.interval_min, self.interval_max);
+        if let Next::Ask(_) = entry.next {
+            entry.next = Next::Ask(now + entry.interval);
+        }
+    }
+
+    /// What to tell the tracker when this peer leaves all.
+    pub(super) fn leave(&self) -> Vec<Announce> {
+        let started = self.torrents.iter().filter(|(_, entry)| entry.is_started);
+        started.map(|(&info_hash, entry)| entry.announce(info_hash, self.peer_id, Event::Stopped)).collect()
+    }
+}
+
+impl Entry {
+    fn announce(&self, info_hash: InfoHash, peer_id: PeerId, event: Event) -> Announce {
+        let Transfer { uploaded, downloaded, left } = self.transfer;
+        Announce { info_hash, peer_id, event, uploaded, downloaded, left, offers: Vec::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ADA: InfoHash = InfoHash([1; 20]);
+
+    fn schedule() -> Schedule {
+        Schedule::new(PeerId([7; 20]), &TrackerClientConfig::new(Vec::new()))
+    }
+
+    fn torrents(left: Option<u64>) -> Torrents {
+        [(ADA, Transfer { left, ..Transfer::default() })].into()
+    }
+
+    fn events(announces: &[Announce]) -> Vec<Event> {
+        announces.iter().map(|announce| announce.event).collect()
+    }
+
+    #[test]
+    fn a_torrents_life() {
+        let (mut schedule, start) = (schedule(), Instant::now());
+        assert_eq!(schedule.next(), None);
+        assert!(schedule.set_torrents(&torrents(None), start).is_empty());
+        assert_eq!(schedule.next(), Some(start));
+        assert_eq!(schedule.poll(start), [Due::Ask(ADA)]);
+        assert!(schedule.poll(start).is_empty());
+        let started = schedule.announce(ADA, Vec::new(), start).unwrap();
+        assert_eq!((started.event, started.left), (Event::Started, None));
+        // The tracker's wish is followed, within limits.
+        for (wish, wanted) in [(Some(120), 120), (Some(1), 15), (Some(u64::MAX), 600), (None, 600)] {
+            let announced = Announced { info_hash: ADA, complete: 0, incomplete: 1, interval: wish };
+            schedule.announced(&announced, start);
+            assert_eq!(schedule.next(), Some(start + Duration::from_secs(wanted)));
+        }
+        let later = start + Duration::from_secs(600);
+        assert_eq!(schedule.poll(later), [Due::Ask(ADA)]);
+        assert_eq!(schedule.announce(ADA, Vec::new(), later).unwrap().event, Event::Update);
+        assert_eq!(events(&schedule.set_torrents(&torrents(Some(0)), later)), [Event::Completed]);
+        assert!(schedule.set_torrents(&torrents(Some(0)), later).is_empty());
+        assert_eq!(events(&schedule.leave()), [Event::Stopped]);
+        assert_eq!(events(&schedule.set_torrents(&Torrents::new(), later)), [Event::Stopped]);
+        assert_eq!((schedule.next(), schedule.leave()), (None, vec![]));
+        assert_eq!(schedule.announce(ADA, Vec::new(), later), None);
+    }
+
+    #[test]
+    fn who_makes_no_offers_is_announced_all_the_same() {
+        let (mut schedule, start) = (schedule(), Instant::now());
+        schedule.set_torrents(&torrents(Some(5)), start);
+        schedule.poll(start);
+        let late = start + Duration::from_secs(10);
+        assert_eq!(schedule.next(), Some(late));
+        let due = schedule.poll(late);
+        assert!(matches!(&due[..], [Due::Announce(announce)] if announce.event == Event::Started), "{due:?}");
+        assert_eq!(schedule.next(), Some(late + Duration::from_secs(600)));
+    }
+
+    #[test]
+    fn what_was_complete_from_the_start_was_not_completed() {
+        let (mut schedule, start) = (schedule(), Instant::now());
+        schedule.set_torrents(&torrents(Some(0)), start);
+        assert_eq!(schedule.announce(ADA, Vec::new(), start).unwrap().event, Event::Started);
+        assert!(schedule.set_torrents(&torrents(Some(0)), start).is_empty());
+        // Who leaves before it came says nothing.
+        let mut schedule = self::schedule();
+        schedule.set_torrents(&torrents(Some(0)), start);
+        assert!(schedule.leave().is_empty());
+    }
+}
