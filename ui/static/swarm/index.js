@@ -4,7 +4,7 @@
 import { describe } from "./metainfo.js";
 import { Reader } from "./reader.js";
 import { serve } from "./server.js";
-import { BlobStore, FileStore } from "./stores.js";
+import { BlobStore } from "./stores.js";
 
 /** Milliseconds between two reports. */
 const REPORT_MS = 1_000;
@@ -33,7 +33,7 @@ export class Swarm {
   #sha1;
   #onReport;
   #client = null;
-  /** By info hash: {torrent, own, since, users, chosen}. */
+  /** By info hash: {torrent, store, own, since, users, chosen}. */
   #entries = new Map();
   #tracker = null;
   #lostAt = 0;
@@ -88,9 +88,8 @@ export class Swarm {
         signal.throwIfAborted();
         throw new Error(`The file could not be read: ${trouble(error)}`);
       }
-      const store = new FileStore(file, pieceLength);
-      const entry = await this.#add(metainfo, null, signal, { preloadedStore: store, skipVerify: true });
-      entry.own = true;
+      const entry = await this.#add(metainfo, null, signal);
+      own(entry, file);
       tell({ kind: "torrent", ...summary(entry.torrent) });
     });
   }
@@ -181,19 +180,31 @@ export class Swarm {
   }
 
   /** Resolves to the entry of a torrent whose metadata is known. */
-  async #add(source, infoHash, signal, options = {}) {
+  async #add(source, infoHash, signal) {
     const client = await this.#load();
     signal.throwIfAborted();
     let entry = infoHash ? this.#entries.get(infoHash) : null;
     if (!entry) {
       const announce = this.#tracker ? [this.#tracker] : [];
-      const torrent = client.add(source, { announce, deselect: true, store: BlobStore, storeCacheSlots: 8, ...options });
+      entry = { torrent: null, store: null, own: false, since: performance.now(), users: 0, chosen: new Set() };
+      const made = entry;
+      class Store extends BlobStore {
+        constructor(...given) {
+          super(...given);
+          made.store = this;
+        }
+      }
+      const torrent = client.add(source, { announce, deselect: true, store: Store, storeCacheSlots: 8 });
+      made.torrent = torrent;
       torrent.on("warning", (warning) => console.debug("torrent:", trouble(warning)));
-      entry = { torrent, own: false, since: performance.now(), users: 0, chosen: new Set() };
       const known = await identify(torrent, source);
       const twin = this.#entries.get(known);
       if (twin) {
         entry = twin;
+        // Someone asked for it by its hash and nobody told so far what it is.
+        if (typeof source !== "string" && !twin.torrent.metadata) twin.torrent._onMetadata(source);
+      } else if (torrent.destroyed) {
+        throw new Error("The torrent is just being removed. Please try again.");
       } else {
         this.#entries.set(known, entry);
         torrent.on("error", (error) => console.warn("torrent:", trouble(error)));
@@ -268,10 +279,25 @@ function identify(torrent, source) {
   });
 }
 
+/** Makes a torrent's pieces those of a file that was hashed for it just now, also in the middle of its download. */
+function own(entry, file) {
+  if (entry.own) return;
+  const { torrent } = entry;
+  entry.own = true;
+  entry.store.back(file);
+  for (let index = 0; index < torrent.pieces.length; index += 1) {
+    if (torrent.bitfield.get(index)) continue;
+    torrent._markVerified(index);
+    for (const wire of torrent.wires) wire.have(index);
+  }
+  torrent._checkDone();
+}
+
 /** Waits for a torrent's metadata. */
 function described(torrent, signal) {
   return new Promise((resolve, reject) => {
     if (torrent.ready) return resolve();
+    if (torrent.destroyed) return reject(new Error("The torrent was removed."));
     signal.addEventListener("abort", () => reject(signal.reason), { once: true });
     torrent.once("ready", resolve);
     torrent.once("error", (error) => reject(new Error(trouble(error))));

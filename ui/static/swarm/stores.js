@@ -20,54 +20,34 @@ const bytesOf = async (blob) => new Uint8Array(await blob.arrayBuffer());
  */
 export class BlobStore {
   #blobs = [];
+  #file = null;
 
   constructor(chunkLength) {
     this.chunkLength = chunkLength;
   }
 
+  /** From now on all pieces are those of a file that the person gave. It is read where it lies, never copied. */
+  back(file) {
+    this.#file = file;
+    this.#blobs = [];
+  }
+
   put(index, bytes, callback = () => {}) {
-    this.#blobs[index] = new Blob([bytes]);
+    if (!this.#file) this.#blobs[index] = new Blob([bytes]);
     queueMicrotask(() => callback(null));
   }
 
   get(index, options, callback) {
     if (typeof options === "function") return this.get(index, null, options);
-    const blob = this.#blobs[index];
+    const start = index * this.chunkLength;
+    const blob = this.#file ? this.#file.slice(start, start + this.chunkLength) : this.#blobs[index];
     if (!blob) return queueMicrotask(() => callback(Object.assign(new Error("Chunk not found"), { notFound: true })));
     respond(bytesOf(blob.slice(...slice(blob.size, options))), callback);
   }
 
   close(callback = () => {}) {
     this.#blobs = [];
-    queueMicrotask(() => callback(null));
-  }
-
-  destroy(callback) {
-    this.close(callback);
-  }
-}
-
-/** A file that the person gave: read where it lies, never copied. */
-export class FileStore {
-  #file;
-
-  constructor(file, chunkLength) {
-    this.#file = file;
-    this.chunkLength = chunkLength;
-  }
-
-  put(_index, _bytes, callback = () => {}) {
-    queueMicrotask(() => callback(new Error("The file is not written to")));
-  }
-
-  get(index, options, callback) {
-    if (typeof options === "function") return this.get(index, null, options);
-    const start = index * this.chunkLength;
-    const [from, to] = slice(Math.min(this.chunkLength, this.#file.size - start), options);
-    respond(bytesOf(this.#file.slice(start + from, start + to)), callback);
-  }
-
-  close(callback = () => {}) {
+    this.#file = null;
     queueMicrotask(() => callback(null));
   }
 
