@@ -20,9 +20,11 @@ use tower_http::compression::CompressionLayer;
 #[folder = "../ui/dist"]
 struct Client;
 
-const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; \
+/// Connections go to any relay, tracker and web seed that a link names. Pictures come from the page's own service worker
+/// or from Media Source.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; \
     style-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss: http: https:; img-src 'self' data: blob:; \
-    media-src 'self' blob: http: https:; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    media-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Headers of every answer; the page runs nothing that it did not bring.
 const SECURITY: [(HeaderName, &str); 3] = [

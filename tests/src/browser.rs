@@ -1,13 +1,19 @@
 use crate::driver::session;
 use crate::process::{Process, bound, write_script};
-use crate::{Case, Page};
+use crate::{Case, Media, Page};
 use anyhow::{Context as _, Result};
+use fantoccini::Locator;
 use fantoccini::wd::Capabilities;
 use serde_json::json;
 use std::ops::Deref;
+use std::path::Path;
 
 /// A driver that is killed leaves its browser behind; this does not.
 const START: &str = "#!/bin/sh\nexec setpriv --pdeathsig TERM -- chromium \"$@\"\n";
+
+/// A name of this computer that browsers do not take for it: a page from there is no secure context, like one from another
+/// computer in the same network.
+pub const INSECURE_HOST: &str = "relay.test";
 
 /// Headless Chromium with a profile of its own.
 #[derive(Debug)]
@@ -36,6 +42,7 @@ impl Browser {
             "--disable-sync",
             "--disable-dev-shm-usage",
             "--window-size=1200,800",
+            &format!("--host-resolver-rules=MAP {INSECURE_HOST} 127.0.0.1"),
             &format!("--user-data-dir={}", profile.display()),
         ];
         let start = write_script(&case.scratch().join(format!("{name}-start")), START)?;
@@ -47,6 +54,33 @@ impl Browser {
         let page = Page::new(client, case.output(), name);
         page.js("hear()").await?;
         Ok(Self { page, _driver: driver })
+    }
+
+    /// Gives the page files as its dialog would.
+    ///
+    /// # Errors
+    /// When the page is gone or takes no files.
+    pub async fn give_files(&self, files: &[&Path]) -> Result<()> {
+        let field =
+            self.client().find(Locator::Css("[data-testid=\"file-input\"]")).await.context("find the file field")?;
+        let paths: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+        field.send_keys(&paths.join("\n")).await.context("choose files")
+    }
+
+    /// Waits until the video has a picture of the right size that is not one plane.
+    ///
+    /// # Errors
+    /// When it has none in time.
+    pub async fn shows_picture(&self, media: Media) -> Result<()> {
+        let (width, height) = media.size();
+        let code = format!(
+            "(() => {{ const v = video(); if (v.videoWidth !== {width} || v.videoHeight !== {height}) return false;
+            const c = document.createElement('canvas'); c.width = 64; c.height = 36; const g = c.getContext('2d');
+            g.drawImage(v, 0, 0, 64, 36); const reds = [...g.getImageData(0, 0, 64, 36).data].filter((_, i) => i % 4 === 0);
+            const mean = reds.reduce((a, b) => a + b) / reds.length;
+            return mean > 40 && Math.sqrt(reds.reduce((a, b) => a + (b - mean) ** 2, 0) / reds.length) > 30; }})()"
+        );
+        self.until(&code).await.map(drop)
     }
 }
 

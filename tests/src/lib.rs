@@ -20,7 +20,7 @@ mod process;
 mod relay;
 mod swarm;
 
-pub use browser::Browser;
+pub use browser::{Browser, INSECURE_HOST};
 pub use case::Case;
 pub use desktop::{Desktop, Launch};
 pub use display::Display;

@@ -11,7 +11,7 @@ use crate::{ids, storage};
 use std::rc::Rc;
 use streamshare_ipc::{DropEvent, Hosted, Opening, Source, TorrentStats};
 use streamshare_playsync::{Action, ClientConfig, LinkState};
-use streamshare_protocol::{Invitation, Name, PlaylistItem, ResumeKey, RoomId};
+use streamshare_protocol::{Invitation, Name, Playlist, PlaylistItem, ResumeKey, RoomId};
 use yew::prelude::*;
 
 /// What the person asks for on the start page.
@@ -81,7 +81,7 @@ impl Component for App {
     fn create(ctx: &Context<Self>) -> Self {
         let link = ctx.link();
         let shell = shell::create(link.callback(Msg::Shell));
-        let torrents = torrents::create();
+        let torrents = torrents::create(link.callback(|stats| Msg::Shell(ShellEvent::Stats(stats))));
         let additions = Additions::new(Rc::clone(&torrents), link.callback(|(id, event)| Msg::Addition(id, event)));
         let invited = shell.invitation();
         let mut app = Self {
@@ -167,7 +167,7 @@ impl Component for App {
         html! {
             <>
                 { page }
-                <DropOverlay shown={self.dragging} kind={self.shell.kind()} />
+                <DropOverlay shown={self.dragging} />
                 <ToastList toasts={self.toasts.list()} on_dismiss={link.callback(Msg::Dismiss)} />
             </>
         }
@@ -258,6 +258,7 @@ impl App {
         // The former room is left before the next one is entered.
         self.stay = None;
         self.shell.set_room(Some((&invitation, &key)));
+        self.torrents.enter(relay);
         let config = ClientConfig { name, room: invitation.room().clone(), resume_key: key };
         let on_event = ctx.link().callback(Msg::Session);
         let Some(session) = Session::new(config, relay, Rc::clone(&self.torrents), on_event) else {
@@ -277,6 +278,7 @@ impl App {
         self.link.clear();
         self.items.clear();
         self.stats.clear();
+        self.torrents.keep(&Playlist::default());
         self.additions.clear();
         self.shell.set_room(None);
     }

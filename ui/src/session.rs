@@ -185,6 +185,8 @@ impl Core {
             }
         }
         self.working.set(false);
+        let playlist = self.client.borrow().view(clock::now()).playlist;
+        self.torrents.keep(&playlist);
         self.on_event.emit(SessionEvent::Changed);
     }
 
@@ -192,6 +194,7 @@ impl Core {
         let input = match event {
             LinkEvent::Up => {
                 self.trouble.replace(None);
+                self.torrents.link_up();
                 Input::LinkUp
             }
             LinkEvent::Down(reason) => {

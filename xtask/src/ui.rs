@@ -15,15 +15,31 @@ const PROFILE: &str = "wasm-release";
 const TARGET: &str = "wasm32-unknown-unknown";
 
 /// From the npm packages that package-lock.json pins: source below node_modules, name in ui/dist.
-const FROM_NPM: [(&str, &str); 4] = [
+const FROM_NPM: [(&str, &str); 8] = [
     ("socket.io-client/dist/socket.io.min.js", "socket.io.min.js"),
+    ("webtorrent/dist/webtorrent.min.js", "webtorrent.min.js"),
+    ("webtorrent/LICENSE", "licenses/webtorrent.txt"),
+    ("mediabunny/dist/bundles/mediabunny.min.mjs", "mediabunny.min.js"),
+    ("mediabunny/LICENSE", "licenses/mediabunny.txt"),
     ("@fontsource-variable/inter/files/inter-latin-wght-normal.woff2", "fonts/inter-latin.woff2"),
     ("@fontsource-variable/inter/files/inter-latin-ext-wght-normal.woff2", "fonts/inter-latin-ext.woff2"),
     ("@fontsource-variable/inter/LICENSE", "fonts/LICENSE.txt"),
 ];
 
 /// From ui/static, under the same name.
-const OWN: [&str; 4] = ["index.html", "app.css", "boot.js", "icon.svg"];
+const OWN: [&str; 11] = [
+    "index.html",
+    "app.css",
+    "boot.js",
+    "icon.svg",
+    "stream.js",
+    "swarm/index.js",
+    "swarm/metainfo.js",
+    "swarm/reader.js",
+    "swarm/remux.js",
+    "swarm/server.js",
+    "swarm/stores.js",
+];
 
 pub(crate) fn build(root: &Path) -> Result<()> {
     fs::create_dir_all(target(root)).context("make the target folder")?;

@@ -8,3 +8,4 @@ mod late;
 mod plain;
 mod restart;
 mod web;
+mod web_film;

@@ -1,5 +1,6 @@
 //! A browser's tab around the page.
 
+use super::files;
 use super::shell::{Kind, ShellEvent, ShellPort};
 use crate::{route, storage, task::Task};
 use gloo_events::{EventListener, EventListenerOptions};
@@ -8,16 +9,18 @@ use std::rc::Rc;
 use streamshare_ipc::{DropEvent, Hosted, Opening, Source};
 use streamshare_protocol::{Invitation, ResumeKey};
 use wasm_bindgen::JsCast;
-use web_sys::{DragEvent, Event, Window};
+use web_sys::{DragEvent, Event, FileList, HtmlInputElement, Window};
 use yew::Callback;
 
-/// What a browser says of a file that is dropped on it, until it can share one.
-const NO_FILES: &str = "Sharing files of this computer needs the desktop app for now. Magnet links can be added here.";
+/// What a dropped thing is that is neither a file nor a text.
+const NOTHING: &str = "There is no file and no link in what was dropped.";
 
 type Room = Rc<RefCell<Option<(Invitation, ResumeKey)>>>;
 
 pub(super) struct WebShell {
     room: Room,
+    /// Opens the browser's dialog; outside of what Yew draws, so that it is there on every page.
+    input: Option<HtmlInputElement>,
     _listeners: Vec<EventListener>,
 }
 
@@ -25,6 +28,17 @@ impl WebShell {
     pub(super) fn new(on_event: Callback<ShellEvent>) -> Self {
         let room = Room::default();
         let mut listeners = Vec::new();
+        let input = file_input();
+        if let Some(input) = &input {
+            listeners.push(EventListener::new(input, "change", {
+                let (input, on_event) = (input.clone(), on_event.clone());
+                move |_| {
+                    input.files().iter().flat_map(sources).for_each(|source| tell(&on_event, source));
+                    // So that the same file can be chosen again.
+                    input.set_value("");
+                }
+            }));
+        }
         if let Some(window) = web_sys::window() {
             listeners.push(EventListener::new(&window, "hashchange", {
                 let on_event = on_event.clone();
@@ -41,7 +55,7 @@ impl WebShell {
             }));
             listeners.extend(drop_listeners(&window, &on_event));
         }
-        Self { room, _listeners: listeners }
+        Self { room, input, _listeners: listeners }
     }
 }
 
@@ -71,7 +85,7 @@ fn drop_listeners(window: &Window, on_event: &Callback<ShellEvent>) -> Vec<Event
                     "drop" => {
                         depth.set(0);
                         on_event.emit(ShellEvent::Drop(DropEvent::Leave));
-                        on_event.emit(ShellEvent::Opening(dropped(event)));
+                        dropped(event).into_iter().for_each(|opening| on_event.emit(ShellEvent::Opening(opening)));
                     }
                     _ => (),
                 }
@@ -80,17 +94,55 @@ fn drop_listeners(window: &Window, on_event: &Callback<ShellEvent>) -> Vec<Event
         .collect()
 }
 
-fn dropped(event: &Event) -> Opening {
-    let data = event.dyn_ref::<DragEvent>().and_then(DragEvent::data_transfer);
-    let text = data.and_then(|data| data.get_data("text/plain").ok()).map(|text| text.trim().to_owned());
-    match text.filter(|text| !text.is_empty()) {
-        Some(text) => Opening::Add { source: Source::Link { text } },
-        None => Opening::Refused { message: NO_FILES.to_owned() },
+/// A hidden field for files on the page.
+fn file_input() -> Option<HtmlInputElement> {
+    let document = web_sys::window()?.document()?;
+    let input: HtmlInputElement = document.create_element("input").ok()?.dyn_into().ok()?;
+    for (name, value) in [
+        ("type", "file"),
+        ("multiple", ""),
+        ("hidden", ""),
+        ("accept", "video/*,audio/*,.mkv,.torrent"),
+        ("data-testid", "file-input"),
+    ] {
+        input.set_attribute(name, value).ok()?;
     }
+    document.body()?.append_child(&input).ok()?;
+    Some(input)
+}
+
+fn sources(list: &FileList) -> Vec<Source> {
+    let files = (0..list.length()).filter_map(|index| list.get(index));
+    files.map(|file| Source::Path { path: files::keep(file) }).collect()
+}
+
+fn tell(on_event: &Callback<ShellEvent>, source: Source) {
+    on_event.emit(ShellEvent::Opening(Opening::Add { source }));
+}
+
+fn dropped(event: &Event) -> Vec<Opening> {
+    let data = event.dyn_ref::<DragEvent>().and_then(DragEvent::data_transfer);
+    let files = data.as_ref().and_then(|data| data.files()).map(|list| sources(&list)).unwrap_or_default();
+    if !files.is_empty() {
+        return files.into_iter().map(|source| Opening::Add { source }).collect();
+    }
+    let text = data.and_then(|data| data.get_data("text/plain").ok()).map(|text| text.trim().to_owned());
+    vec![match text.filter(|text| !text.is_empty()) {
+        Some(text) => Opening::Add { source: Source::Link { text } },
+        None => Opening::Refused { message: NOTHING.to_owned() },
+    }]
 }
 
 fn href() -> String {
     web_sys::window().and_then(|window| window.location().href().ok()).unwrap_or_default()
+}
+
+impl Drop for WebShell {
+    fn drop(&mut self) {
+        if let Some(input) = &self.input {
+            input.remove();
+        }
+    }
 }
 
 impl ShellPort for WebShell {
@@ -106,7 +158,11 @@ impl ShellPort for WebShell {
     }
 
     fn pick_files(&self, on_answer: Callback<Result<Vec<String>, String>>) -> Task {
-        Task::spawn(async move { on_answer.emit(Err(NO_FILES.to_owned())) })
+        // What is chosen comes as if it had been dropped; a dialog that is closed tells nothing.
+        if let Some(input) = &self.input {
+            input.click();
+        }
+        Task::spawn(async move { on_answer.emit(Ok(Vec::new())) })
     }
 
     fn set_room(&self, room: Option<(&Invitation, &ResumeKey)>) {

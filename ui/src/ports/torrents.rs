@@ -4,8 +4,8 @@ use super::{torrents_tauri::TauriTorrents, torrents_web::WebTorrents};
 use crate::{format, ipc};
 use std::fmt;
 use std::rc::Rc;
-use streamshare_ipc::{Added, Opened, Progress, Source};
-use streamshare_protocol::{Filename, PlaylistItem, Title, TorrentId, TorrentIdKind};
+use streamshare_ipc::{Added, Opened, Progress, Source, TorrentStats};
+use streamshare_protocol::{Filename, Playlist, PlaylistItem, Title, TorrentId, TorrentIdKind};
 use yew::Callback;
 
 /// What becomes of an addition.
@@ -69,11 +69,17 @@ pub(crate) trait TorrentsPort {
     fn add(&self, source: Source, on_event: Callback<AddEvent>) -> Operation;
     /// Makes an item playable. Events may come before this returns.
     fn open(&self, item: &PlaylistItem, on_event: Callback<OpenEvent>) -> Operation;
+    /// The person enters the room of a relay, or leaves for no other one. The desktop's shell knows by itself.
+    fn enter(&self, _relay: &str) {}
+    /// The connection to the relay stands again.
+    fn link_up(&self) {}
+    /// The room's playlist; what is no longer in it need not be kept. Cheap to call again and again.
+    fn keep(&self, _playlist: &Playlist) {}
 }
 
-/// The engine of this client.
-pub(crate) fn create() -> Rc<dyn TorrentsPort> {
-    if ipc::available() { Rc::new(TauriTorrents::new()) } else { Rc::new(WebTorrents) }
+/// The engine of this client. In a browser `on_stats` hears how the torrents are doing; the desktop's shell tells it.
+pub(crate) fn create(on_stats: Callback<Vec<TorrentStats>>) -> Rc<dyn TorrentsPort> {
+    if ipc::available() { Rc::new(TauriTorrents::new()) } else { Rc::new(WebTorrents::new(on_stats)) }
 }
 
 /// The playlist items for the files that the engine chose.

@@ -5,7 +5,6 @@ use super::typed;
 use crate::additions::{PendingView, progress_text};
 use crate::app::Wish;
 use crate::format;
-use crate::ports::shell::Kind;
 use gloo_events::EventListener;
 use streamshare_ipc::Source;
 use streamshare_protocol::TorrentId;
@@ -15,7 +14,6 @@ use yew::prelude::*;
 
 #[derive(Properties, PartialEq)]
 pub(crate) struct Props {
-    pub(crate) kind: Kind,
     pub(crate) pending: Vec<PendingView>,
     pub(crate) on_wish: Callback<Wish>,
 }
@@ -51,11 +49,9 @@ pub(crate) fn Add(props: &Props) -> Html {
                     spellcheck="false" autocomplete="off" value={(*text).clone()} oninput={types} />
                 <button type="submit" class="secondary" data-testid="add-submit">{ icon(Icon::Add) }<span>{ "Add" }</span></button>
             </form>
-            if props.kind == Kind::Desktop {
-                <button type="button" class="secondary wide" data-testid="add-files" onclick={props.on_wish.reform(|_| Wish::PickFiles)}>
-                    { icon(Icon::Files) }<span>{ "Choose files..." }</span>
-                </button>
-            }
+            <button type="button" class="secondary wide" data-testid="add-files" onclick={props.on_wish.reform(|_| Wish::PickFiles)}>
+                { icon(Icon::Files) }<span>{ "Choose files..." }</span>
+            </button>
         </section>
     }
 }

@@ -33,22 +33,17 @@ impl About {
     }
 }
 
-const WEB: &str = "You are in the room: what plays, who is here and the controls work. Video in the browser comes soon; \
-                   to watch now, open this room in the desktop app.";
+const WEB: &str = "You are in the room: what plays, who is here and the controls work. This browser cannot show the video: \
+                   it has no WebRTC, or it is switched off. To watch, open this room in the desktop app or another browser.";
 const SOUND_ONLY: &str = "Only sound: this player lacks the codec for the picture.";
 
-fn content(snapshot: &Snapshot, kind: Kind) -> Option<(About, String)> {
+fn content(snapshot: &Snapshot) -> Option<(About, String)> {
     let player = &snapshot.player;
     let say = |about, text: &str| Some((about, text.to_owned()));
     match &snapshot.media {
         Media::Empty => say(
             About::Empty,
-            match kind {
-                Kind::Desktop => {
-                    "Drop a video or a .torrent file here, or paste a magnet link. It starts for everyone in the room."
-                }
-                Kind::Web => "Paste a magnet link into the playlist, or wait for someone else to add something.",
-            },
+            "Drop a video or a .torrent file here, or paste a magnet link. It starts for everyone in the room.",
         ),
         Media::Opening(progress) => Some((About::Loading, progress_text(progress.as_ref()))),
         Media::Failed(reason) => Some((About::Error, reason.clone())),
@@ -65,7 +60,7 @@ fn content(snapshot: &Snapshot, kind: Kind) -> Option<(About, String)> {
 
 /// The message, if there is one.
 pub(super) fn message(snapshot: &Snapshot, kind: Kind, invitation: &Invitation, on_wish: &Callback<Wish>) -> Html {
-    let Some((about, text)) = content(snapshot, kind) else { return Html::default() };
+    let Some((about, text)) = content(snapshot) else { return Html::default() };
     let mark = match about {
         About::Loading | About::Buffering => html! { <span class="spinner" aria-hidden="true"></span> },
         About::Empty | About::Web => icon(Icon::Screen),
@@ -86,8 +81,8 @@ pub(super) fn message(snapshot: &Snapshot, kind: Kind, invitation: &Invitation, 
                     { icon(Icon::Retry) }<span>{ "Try again" }</span>
                 </button>
             }
-            if about == About::Web {
-                <a class="button primary" data-testid="open-in-app" href={invitation.deep_link()}>{ "Open in the desktop app" }</a>
+            if about == About::Web || (about == About::Error && kind == Kind::Web) {
+                <a class={if about == About::Web { "button primary" } else { "button secondary" }} data-testid="open-in-app" href={invitation.deep_link()}>{ "Open in the desktop app" }</a>
             }
         </div>
     }
@@ -110,7 +105,7 @@ mod tests {
             duration: None,
             needs_gesture: false,
         };
-        content(&Snapshot { room, media, player, trouble: None }, Kind::Desktop).map(|(about, _)| about)
+        content(&Snapshot { room, media, player, trouble: None }).map(|(about, _)| about)
     }
 
     #[test]

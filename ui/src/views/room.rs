@@ -84,7 +84,7 @@ pub(crate) fn RoomPage(props: &Props) -> Html {
                 }
                 <Members members={room.members.clone()} position={room.position} />
                 <PlaylistView playlist={room.playlist.clone()} kind={props.kind} on_action={props.on_action.clone()} />
-                <Add kind={props.kind} pending={props.pending.clone()} on_wish={props.on_wish.clone()} />
+                <Add pending={props.pending.clone()} on_wish={props.on_wish.clone()} />
             </aside>
         </div>
     }
