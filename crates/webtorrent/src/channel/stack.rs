@@ -68,7 +68,8 @@ impl WebRtc {
             failed: CancellationToken::new(),
             channel: Mutex::new(Some(open)),
         });
-        let connection = builder(&self.config, addresses, handler.clone()).build().await.map_err(local)?;
+        let building = Box::pin(builder(&self.config, addresses, handler.clone()).build());
+        let connection = building.await.map_err(local)?;
         Ok(Peer { connection: Some(Arc::new(connection)), handler, channel, stack: self.clone() })
     }
 }
@@ -311,7 +312,11 @@ async fn receive(channel: &dyn DataChannel, incoming: mpsc::Sender<Bytes>, first
             // When nobody reads any more it is discarded, and what was sent still leaves.
             DataChannelEvent::OnMessage(message) => drop(incoming.send(message.data.freeze()).await),
             DataChannelEvent::OnClosing | DataChannelEvent::OnClose => return,
-            _ => {}
+            DataChannelEvent::OnOpen
+            | DataChannelEvent::OnError
+            | DataChannelEvent::OnBufferedAmountLow
+            | DataChannelEvent::OnBufferedAmountHigh
+            | _ => {}
         }
     }
 }

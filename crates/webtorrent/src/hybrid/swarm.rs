@@ -101,7 +101,7 @@ pub(super) struct Handle {
 
 impl Handle {
     pub(super) fn update_left(&self, left: u64) {
-        self.left.send_if_modified(|known| std::mem::replace(known, Some(left)) != Some(left));
+        self.left.send_if_modified(|known| known.replace(left) != Some(left));
     }
 
     pub(super) fn add_trackers(&self, trackers: Vec<Url>) {
