@@ -17,16 +17,11 @@ pub(crate) struct PendingView {
 
 struct Pending {
     view: PendingView,
+    /// A file of this computer: it takes seconds, and what was dropped after it waits for it. A link may take for ever.
+    is_local: bool,
+    /// What it came to, until it is its turn.
+    done: Option<Vec<PlaylistItem>>,
     _operation: Operation,
-}
-
-/// How an addition ended.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Ended {
-    /// These items belong into the playlist.
-    Items(Vec<PlaylistItem>),
-    /// It failed; what to tell the person.
-    Failed(String),
 }
 
 /// The additions under way.
@@ -47,29 +42,41 @@ impl Additions {
     pub(crate) fn begin(&mut self, source: Source) {
         let id = self.next_id;
         self.next_id += 1;
-        let label = source_label(&source);
+        let (label, is_local) = (source_label(&source), matches!(source, Source::Path { .. }));
         let operation = self.torrents.add(source, self.on_event.reform(move |event| (id, event)));
         let view = PendingView { id, label, progress: None };
-        self.pending.push(Pending { view, _operation: operation });
+        self.pending.push(Pending { view, is_local, done: None, _operation: operation });
     }
 
-    /// Takes what became of one; its end, if that is it.
-    pub(crate) fn handle(&mut self, id: u64, event: AddEvent) -> Option<Ended> {
+    /// Takes what became of one; why it failed, for people, if it did. See [`Additions::take_items`] for the rest.
+    pub(crate) fn handle(&mut self, id: u64, event: AddEvent) -> Option<String> {
         let index = self.pending.iter().position(|pending| pending.view.id == id)?;
         match event {
-            AddEvent::Progress(progress) => {
-                self.pending[index].view.progress = Some(progress);
-                None
-            }
-            AddEvent::Done(items) => {
-                self.pending.remove(index);
-                Some(Ended::Items(items))
-            }
+            AddEvent::Progress(progress) => self.pending[index].view.progress = Some(progress),
+            AddEvent::Done(items) => self.pending[index].done = Some(items),
             AddEvent::Failed(reason) => {
                 let label = self.pending.remove(index).view.label;
-                Some(Ended::Failed(format!("{label}: {reason}")))
+                return Some(format!("{label}: {reason}"));
             }
         }
+        None
+    }
+
+    /// The items whose turn it is, in the order in which they were added: files that were dropped together come in the
+    /// order of the drop, however long each takes.
+    pub(crate) fn take_items(&mut self) -> Vec<PlaylistItem> {
+        let (mut items, mut waits) = (Vec::new(), false);
+        self.pending.retain_mut(|pending| match &mut pending.done {
+            Some(done) if !waits => {
+                items.append(done);
+                false
+            }
+            done => {
+                waits |= pending.is_local && done.is_none();
+                true
+            }
+        });
+        items
     }
 
     /// Cancels one.

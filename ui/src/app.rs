@@ -1,6 +1,6 @@
 //! The window: which page it shows, and everything that outlives a page.
 
-use crate::additions::{Additions, Ended};
+use crate::additions::Additions;
 use crate::ports::shell::{self, ShellEvent, ShellPort};
 use crate::ports::torrents::{self, AddEvent, TorrentsPort, source_label};
 use crate::session::{Media, Session, SessionEvent};
@@ -134,14 +134,12 @@ impl Component for App {
                     Err(reason) => self.toasts.show(ToastKind::Error, reason),
                 }
             }
-            Msg::Addition(id, event) => match self.additions.handle(id, event) {
-                Some(Ended::Items(items)) => {
-                    self.items.extend(items);
-                    self.flush_items();
+            Msg::Addition(id, event) => {
+                if let Some(reason) = self.additions.handle(id, event) {
+                    self.toasts.show(ToastKind::Error, reason);
                 }
-                Some(Ended::Failed(reason)) => self.toasts.show(ToastKind::Error, reason),
-                None => (),
-            },
+                self.take_added();
+            }
             Msg::Shell(event) => self.take_shell_event(ctx, event),
             Msg::Dismiss(id) => self.toasts.dismiss(id),
         }
@@ -275,6 +273,7 @@ impl App {
 
     fn leave(&mut self) {
         self.stay = None;
+        self.toasts.clear();
         self.link.clear();
         self.items.clear();
         self.stats.clear();
@@ -303,7 +302,10 @@ impl App {
             }
             Wish::Add(source) => self.additions.begin(source),
             Wish::PickFiles => self.picking = Some(self.shell.pick_files(ctx.link().callback(Msg::Picked))),
-            Wish::CancelAddition(id) => self.additions.cancel(id),
+            Wish::CancelAddition(id) => {
+                self.additions.cancel(id);
+                self.take_added();
+            }
             Wish::Sound { volume, muted } => {
                 self.sound = (volume, muted);
                 storage::set_sound(volume, muted);
@@ -361,6 +363,14 @@ impl App {
                 self.items.clear();
             }
             self.join(ctx, name, invitation);
+        }
+    }
+
+    fn take_added(&mut self) {
+        let items = self.additions.take_items();
+        if !items.is_empty() {
+            self.items.extend(items);
+            self.flush_items();
         }
     }
 

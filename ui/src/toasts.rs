@@ -64,6 +64,11 @@ impl Toasts {
         self.shown.push((Toast { id, kind, text }, timeout));
     }
 
+    /// Takes all messages away.
+    pub(crate) fn clear(&mut self) {
+        self.shown.clear();
+    }
+
     /// Takes a message away.
     pub(crate) fn dismiss(&mut self, id: u64) {
         self.shown.retain(|(toast, _)| toast.id != id);

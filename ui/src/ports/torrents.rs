@@ -139,7 +139,8 @@ pub(crate) fn link_label(text: &str) -> String {
 /// What to call a source before more is known of it.
 pub(crate) fn source_label(source: &Source) -> String {
     match source {
-        Source::Path { path } => format::title(path),
+        // Not the title that it would have in a playlist: the person should know the file again.
+        Source::Path { path } => path.rsplit(['/', '\\']).next().unwrap_or(path).to_owned(),
         Source::Link { text } => link_label(text.trim()),
     }
 }

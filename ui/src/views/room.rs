@@ -122,7 +122,10 @@ fn stats_text(stats: &TorrentStats) -> String {
         return error.clone();
     }
     let have = format::percent(stats.have_bytes, stats.total_bytes).map(|percent| format!("{percent} %"));
-    let peers = format::counted(u64::from(stats.peers), "peer", "peers");
+    let mut peers = format::counted(u64::from(stats.peers), "peer", "peers");
+    if stats.browser_peers > 0 {
+        peers.push_str(&format!(", {} over WebRTC", stats.browser_peers));
+    }
     let parts = match stats.state {
         TorrentState::Checking => vec!["Checking the disk".to_owned()],
         TorrentState::Paused => vec!["Paused".to_owned(), peers],
@@ -165,9 +168,13 @@ mod tests {
             upload_bps: 0,
             peers: 1,
             known_peers: 9,
+            browser_peers: 0,
             error: None,
         };
         assert_eq!(stats_text(&stats), "↓ 1.4 MB/s · ↑ 0 B/s · 1 peer · 34 %");
+        stats.browser_peers = 1;
+        assert_eq!(stats_text(&stats), "↓ 1.4 MB/s · ↑ 0 B/s · 1 peer, 1 over WebRTC · 34 %");
+        stats.browser_peers = 0;
         stats.state = TorrentState::Seeding;
         assert_eq!(stats_text(&stats), "↑ 0 B/s · 1 peer · 34 %");
         stats.error = Some("The disk is full.".to_owned());
