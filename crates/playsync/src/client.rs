@@ -311,6 +311,11 @@ impl Client {
         self.follower.handle_change();
         let Some(name) = self.members.name(user).cloned() else { return };
         let jump_s = control.current_time.seconds() - former.position(self.confirmed.at_ms).seconds();
+        // What starts by itself when it was added or came next is nobody's doing.
+        let starts = state == PlaybackState::Playing && former.status(former.at_ms) == Status::IDLE;
+        if starts && control.current_time == MediaTime::ZERO {
+            return;
+        }
         if former.state != state {
             self.notice(if state == PlaybackState::Playing { Notice::Played(name) } else { Notice::Paused(name) });
         } else if jump_s.abs() > JUMP_TOLD_S {

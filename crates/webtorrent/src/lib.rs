@@ -9,6 +9,8 @@
 
 #[cfg(feature = "hybrid")]
 pub mod channel;
+#[cfg(feature = "hybrid")]
+pub mod hybrid;
 pub mod tracker;
 #[cfg(feature = "wire")]
 pub mod wire;

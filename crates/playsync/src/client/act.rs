@@ -1,5 +1,6 @@
 //! What leaves this client: what its person does, what its player brings about, and its reports.
 
+use super::follow::LAST_FRAME_S;
 use super::pending::Again;
 use super::types::{Action, Notice, PlayerPhase, PlayerReport};
 use super::{Client, LinkState};
@@ -18,7 +19,7 @@ impl Client {
         match action {
             Action::Play => {
                 let place = self.own_position(now);
-                let at_end = self.duration().is_some_and(|end| place.seconds() >= end.seconds() - 0.1);
+                let at_end = self.duration().is_some_and(|end| place.seconds() >= end.seconds() - LAST_FRAME_S * 2.0);
                 self.control(PlaybackState::Playing, if at_end { MediaTime::ZERO } else { place }, now);
             }
             Action::Pause => self.control(PlaybackState::Paused, self.own_position(now), now),

@@ -11,6 +11,8 @@ use streamshare_protocol::{MediaTime, PlaybackState, PlayerState, PlaylistItem};
 const JUMP_S: f64 = 0.5;
 /// How far a paused player may be off: half a frame at 25 per second.
 const PAUSED_OFF_S: f64 = 0.02;
+/// How far before the end the last frame is shown at the latest: a frame at 10 per second.
+pub(super) const LAST_FRAME_S: f64 = 0.1;
 /// The pause between two seeks of ours. Doubled with each that did not help, so that a slow swarm is not chased.
 const SEEK_EVERY: Duration = Duration::from_secs(2);
 const SEEK_EVERY_MAX: Duration = Duration::from_secs(30);
@@ -128,7 +130,11 @@ impl Follower {
         match anchor.state {
             PlaybackState::Playing if room == end && report.ended => {}
             PlaybackState::Playing => self.follow_playing(&report, room, end, now, out),
-            PlaybackState::Paused => self.follow_paused(&report, room, now, out),
+            PlaybackState::Paused => {
+                // A player that is sent to the very end shows nothing there: the last frame lies before it.
+                let last = MediaTime::saturating(end.seconds() - LAST_FRAME_S);
+                self.follow_paused(&report, if room > last && !report.ended { last } else { room }, now, out);
+            }
         }
     }
 
