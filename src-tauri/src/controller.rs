@@ -194,7 +194,7 @@ impl Controller {
 
     async fn start_engine(self: Arc<Self>) {
         let started = tokio::select! {
-            started = self.torrents.engine() => started,
+            started = self.torrents.start() => started,
             () = self.stop.cancelled() => return,
         };
         if let Err(error) = started {

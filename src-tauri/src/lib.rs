@@ -9,6 +9,7 @@
 #![warn(missing_docs)]
 
 mod app;
+mod browsers;
 mod controller;
 mod gui;
 mod hosting;

@@ -68,7 +68,14 @@ mod tests {
 
     fn info(name: &str, trackers: &[&str], private: bool) -> TorrentInfo {
         let trackers = trackers.iter().map(|tracker| (*tracker).to_owned()).collect();
-        TorrentInfo { info_hash: InfoHash([0xab; 20]), name: name.to_owned(), files: vec![], trackers, private }
+        TorrentInfo {
+            info_hash: InfoHash([0xab; 20]),
+            name: name.to_owned(),
+            files: vec![],
+            trackers,
+            private,
+            piece_count: 1,
+        }
     }
 
     fn trackers_of(trackers: &[&str], private: bool) -> Vec<String> {

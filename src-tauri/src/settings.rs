@@ -39,6 +39,24 @@ pub struct NetworkSettings {
     pub listen: SocketAddr,
     /// Trackers that are asked for every torrent.
     pub extra_trackers: Vec<Url>,
+    /// Exchanging torrents with browsers, over WebRTC.
+    pub webrtc: bool,
+    /// What helps WebRTC through routers.
+    pub ice_servers: Vec<IceServerSettings>,
+}
+
+/// A STUN or TURN server.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct IceServerSettings {
+    /// `stun:HOST:PORT` or `turn:HOST:PORT` (RFC 7064, RFC 7065).
+    pub url: String,
+    /// For TURN.
+    #[serde(default)]
+    pub username: String,
+    /// For TURN.
+    #[serde(default)]
+    pub credential: String,
 }
 
 impl Default for NetworkSettings {
@@ -51,6 +69,13 @@ impl Default for NetworkSettings {
             upnp: true,
             listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
             extra_trackers: Vec::new(),
+            webrtc: true,
+            // What WebTorrent asks by default, too: without such a server nobody behind a router is found from outside.
+            ice_servers: vec![IceServerSettings {
+                url: "stun:stun.l.google.com:19302".to_owned(),
+                username: String::new(),
+                credential: String::new(),
+            }],
         }
     }
 }

@@ -1,6 +1,11 @@
 //! The torrent engine behind the window's commands: streaming's types in, ipc's types out.
 
-use crate::{magnet, ops::Operations, settings::Settings};
+use crate::{
+    browsers::Browsers,
+    magnet,
+    ops::Operations,
+    settings::{NetworkSettings, Settings},
+};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -32,10 +37,18 @@ pub(crate) type OnProgress = Arc<dyn Fn(Progress) + Send + Sync>;
 #[derive(Debug)]
 pub(crate) struct Torrents {
     config: EngineConfig,
-    engine: OnceCell<Engine>,
+    network: NetworkSettings,
+    engine: OnceCell<Running>,
     operations: Operations,
     /// What was found at an address: an item that is opened again does not ask the web again.
     addresses: Mutex<BTreeMap<String, InfoHash>>,
+}
+
+/// The engine and what joins it to browsers.
+#[derive(Debug)]
+struct Running {
+    engine: Engine,
+    browsers: Browsers,
 }
 
 impl Torrents {
@@ -52,12 +65,27 @@ impl Torrents {
             extra_trackers: network.extra_trackers.clone(),
         };
         config.origins = WINDOW_ORIGINS.map(str::to_owned).to_vec();
-        Self { config, engine: OnceCell::new(), operations: Operations::default(), addresses: Mutex::default() }
+        Self {
+            config,
+            network: network.clone(),
+            engine: OnceCell::new(),
+            operations: Operations::default(),
+            addresses: Mutex::default(),
+        }
     }
 
-    /// The engine; a start that failed is tried again the next time: the folder may be there by then.
-    pub(crate) async fn engine(&self) -> Result<&Engine, ShellError> {
-        self.engine.get_or_try_init(|| Box::pin(Engine::start(self.config.clone()))).await.map_err(start_error)
+    /// Starts the engine if it does not run. A start that failed is tried again the next time: the folder may be there by
+    /// then.
+    pub(crate) async fn start(&self) -> Result<(), ShellError> {
+        self.running().await.map(|_| ())
+    }
+
+    async fn running(&self) -> Result<&Running, ShellError> {
+        let start = || async {
+            let engine = Box::pin(Engine::start(self.config.clone())).await?;
+            Ok(Running { browsers: Browsers::start(&engine, &self.network), engine })
+        };
+        self.engine.get_or_try_init(start).await.map_err(start_error)
     }
 
     /// Adds what `request` names and tells what to put into a playlist.
@@ -90,8 +118,12 @@ impl Torrents {
         };
         let file_index = file_index(&info, &request.filename)?;
         let opening = async {
-            let engine = self.engine().await?;
-            engine.open(info.info_hash, file_index).await.map_err(open_error)
+            let Running { engine, browsers } = self.running().await?;
+            let media = engine.open(info.info_hash, file_index).await.map_err(open_error)?;
+            if let Some(stats) = engine.stats(info.info_hash) {
+                browsers.serve(&info, Some(&id), &stats);
+            }
+            Ok(media)
         };
         let media = tokio::select! {
             media = opening => media?,
@@ -113,14 +145,20 @@ impl Torrents {
 
     /// How all torrents are doing; nothing before the engine was needed.
     pub(crate) fn stats(&self) -> Vec<TorrentStats> {
-        let all = self.engine.get().map(Engine::all_stats).unwrap_or_default();
-        all.into_iter().map(|(info_hash, stats)| torrent_stats(info_hash, stats)).collect()
+        let Some(Running { engine, browsers }) = self.engine.get() else { return Vec::new() };
+        let told = |(info_hash, stats): (InfoHash, Stats)| {
+            let browser_peers = browsers.update(info_hash, &stats);
+            torrent_stats(info_hash, stats, browser_peers)
+        };
+        engine.all_stats().into_iter().map(told).collect()
     }
 
     /// Cancels what is under way and ends the engine, within 5 s.
     pub(crate) async fn shutdown(&self) {
         self.operations.cancel_all();
-        if let Some(engine) = self.engine.get() {
+        if let Some(Running { engine, browsers }) = self.engine.get() {
+            // Channels first: they end at the engine's listener.
+            browsers.shutdown().await;
             engine.shutdown().await;
         }
     }
@@ -132,11 +170,46 @@ impl Torrents {
         cancel: &CancellationToken,
         on_progress: OnProgress,
     ) -> Result<TorrentInfo, ShellError> {
-        let engine = tokio::select! {
-            engine = self.engine() => engine?,
+        let Running { engine, browsers } = tokio::select! {
+            running = self.running() => running?,
             () = cancel.cancelled() => return Err(cancelled()),
         };
-        let report = progress_reporter(op, on_progress);
+        let report = Arc::new(progress_reporter(op, on_progress));
+        let id = match &source {
+            EngineSource::Link(text) => TorrentId::new(text).ok(),
+            EngineSource::Metainfo(_) | EngineSource::Path(_) => None,
+        };
+        let attempt = cancel.child_token();
+        let of_engine = {
+            let report = Arc::clone(&report);
+            Box::pin(engine.add(source, attempt.clone(), move |progress| report(progress)))
+        };
+        let Some(id) = id.filter(|id| id.info_hash().is_some()) else {
+            return of_engine.await.map_err(add_error);
+        };
+        // Whoever has the metadata first: a peer of the engine's, or a browser.
+        let mut of_engine = of_engine;
+        let mut of_browsers = Box::pin(browsers.metainfo(&id, cancel));
+        let metainfo = tokio::select! {
+            added = &mut of_engine => match added {
+                Err(AddError::TimedOut(_) | AddError::Network(_) | AddError::Engine(_) | AddError::BadMagnet(_))
+                    if id.trackers().any(|tracker| tracker.starts_with("ws")) =>
+                {
+                    let metainfo = of_browsers.await;
+                    metainfo.ok_or_else(|| added.map_or_else(add_error, |_| cancelled()))?
+                }
+                added => return added.map_err(add_error),
+            },
+            Some(metainfo) = &mut of_browsers => {
+                attempt.cancel();
+                match of_engine.await {
+                    Ok(info) => return Ok(info),
+                    Err(_) => metainfo,
+                }
+            }
+        };
+        let report = move |progress| report(progress);
+        let source = EngineSource::Metainfo(metainfo.into());
         Box::pin(engine.add(source, cancel.clone(), report)).await.map_err(add_error)
     }
 
@@ -146,7 +219,7 @@ impl Torrents {
             None => self.addresses.lock().unwrap_or_else(PoisonError::into_inner).get(id.as_str()).copied(),
         };
         let Some(hash) = hash else { return Ok(None) };
-        Ok(self.engine().await?.list().into_iter().find(|info| info.info_hash == hash))
+        Ok(self.running().await?.engine.list().into_iter().find(|info| info.info_hash == hash))
     }
 
     fn remember(&self, address: &str, info_hash: InfoHash) {
@@ -224,7 +297,7 @@ fn progress_reporter(op: u64, on_progress: OnProgress) -> impl Fn(EngineProgress
     }
 }
 
-fn torrent_stats(info_hash: InfoHash, stats: Stats) -> TorrentStats {
+fn torrent_stats(info_hash: InfoHash, stats: Stats, browser_peers: u32) -> TorrentStats {
     let (state, error) = match stats.state {
         State::Checking => (TorrentState::Checking, None),
         State::Downloading => (TorrentState::Downloading, None),
@@ -241,6 +314,7 @@ fn torrent_stats(info_hash: InfoHash, stats: Stats) -> TorrentStats {
         upload_bps: stats.upload_bps,
         peers: stats.peers_live,
         known_peers: stats.peers_known,
+        browser_peers,
         error,
     }
 }
@@ -311,6 +385,7 @@ mod tests {
             files: files.iter().map(file).collect(),
             trackers: vec![],
             private: false,
+            piece_count: 1,
         }
     }
 

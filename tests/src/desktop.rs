@@ -165,6 +165,7 @@ fn write_settings(home: &Path, tracker: Option<&str>) -> Result<()> {
             "trackers": true,
             "utp": false,
             "localDiscovery": false,
+            "iceServers": [],
             "upnp": false,
             "listen": "127.0.0.1:0",
             "extraTrackers": tracker.into_iter().collect::<Vec<_>>(),

@@ -16,7 +16,16 @@ const MAY_IMPORT: [(&str, &[&str]); 10] = [
     ("streamshare-webtorrent", &[]),
     ("streamshare-relay", &["streamshare-playsync", "streamshare-protocol", "streamshare-webtorrent"]),
     ("streamshare-ui", &["streamshare-ipc", "streamshare-playsync", "streamshare-protocol"]),
-    ("streamshare", &["streamshare-ipc", "streamshare-protocol", "streamshare-relay", "streamshare-streaming"]),
+    (
+        "streamshare",
+        &[
+            "streamshare-ipc",
+            "streamshare-protocol",
+            "streamshare-relay",
+            "streamshare-streaming",
+            "streamshare-webtorrent",
+        ],
+    ),
     ("streamshare-tests", &["streamshare-playsync", "streamshare-protocol"]),
     ("xtask", &[]),
 ];

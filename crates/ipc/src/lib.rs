@@ -265,6 +265,8 @@ pub struct TorrentStats {
     pub peers: u32,
     /// Peers that it knows of.
     pub known_peers: u32,
+    /// Peers in browsers, over WebRTC; they count among `peers`, too.
+    pub browser_peers: u32,
     /// What stopped it, for people.
     pub error: Option<String>,
 }

@@ -32,6 +32,7 @@ pub struct Engine(Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) config: EngineConfig,
     pub(crate) session: Arc<Session>,
+    peer_id: [u8; 20],
     pub(crate) torrents: Arc<Torrents>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) server: Arc<Server>,
@@ -63,7 +64,9 @@ impl Engine {
         let token = Token::random().map_err(|error| StartError::Random(error.to_string()))?;
         let cancel = CancellationToken::new();
         let cancel_on_drop = cancel.clone().drop_guard();
-        let session = session::start(&config, Factory { registry: registry.clone() }, cancel.child_token()).await?;
+        let peer_id = session::peer_id().map_err(|error| StartError::Random(error.to_string()))?;
+        let factory = Factory { registry: registry.clone() };
+        let session = session::start(&config, peer_id, factory, cancel.child_token()).await?;
         let torrents = Arc::new(Torrents::default());
         restore(&session, &torrents, &cancel);
         let tasks = TaskTracker::new();
@@ -82,6 +85,7 @@ impl Engine {
         Ok(Self(Arc::new(Inner {
             config,
             session,
+            peer_id,
             torrents,
             registry,
             server,
@@ -276,6 +280,12 @@ impl Engine {
     #[must_use]
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.0.session.listen_addr()
+    }
+
+    /// What it calls itself in its handshakes (BEP 3).
+    #[must_use]
+    pub fn peer_id(&self) -> [u8; 20] {
+        self.0.peer_id
     }
 
     /// Ends everything within 5 s. Idempotent; every clone of the engine is unusable afterwards.

@@ -165,6 +165,7 @@ mod tests {
             files,
             trackers: vec![],
             private: false,
+            piece_count: 1,
         };
         info.playable().into_iter().map(|index| info.files[index].path.clone()).collect()
     }

@@ -78,7 +78,8 @@ impl Metainfo {
         }
         let name = decoded.name().map(|name| name.into_owned()).filter(|name| file_name::check_part(name).is_ok());
         let name = name.unwrap_or_else(|| info_hash.to_string());
-        let info = TorrentInfo { info_hash, name, files, trackers, private: layout.private };
+        let piece_count = u32::try_from(layout.piece_count).map_err(|_| bad("it has too many pieces"))?;
+        let info = TorrentInfo { info_hash, name, files, trackers, private: layout.private, piece_count };
         Ok(Self { info, piece_count: layout.piece_count, is_multi_file: layout.is_multi_file, raw_info })
     }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use librqbit::dht::DhtPersistenceConfig;
+use librqbit::dht::{DhtPersistenceConfig, Id20};
 use librqbit::storage::StorageFactoryExt;
 use librqbit::{
     ConnectionOptions, DhtSessionConfig, ListenerMode, ListenerOptions, PeerConnectionOptions, Session, SessionOptions,
@@ -39,6 +39,7 @@ pub(crate) fn folder(state_dir: &Path) -> PathBuf {
 /// Starts the session; the torrents of the last run come back.
 pub(crate) async fn start(
     config: &EngineConfig,
+    peer_id: [u8; 20],
     factory: Factory,
     cancel: CancellationToken,
 ) -> Result<Arc<Session>, StartError> {
@@ -48,9 +49,24 @@ pub(crate) async fn start(
     let folder = folder(&config.state_dir);
     set_broken_aside(&folder.join("session.json"));
     set_broken_aside(&config.state_dir.join("dht.json"));
-    let options = options(config, folder, factory, cancel)?;
+    let mut options = options(config, folder, factory, cancel)?;
+    options.peer_id = Some(Id20::new(peer_id));
     let session = Session::new_with_opts(config.download_dir.clone(), options).await;
     session.map_err(|error| StartError::Session(format!("{error:#}")))
+}
+
+/// A name for this run, in Azureus style: client, version, and twelve random characters.
+pub(crate) fn peer_id() -> Result<[u8; 20], getrandom::Error> {
+    /// "SS" is Streamshare, 0100 is 0.1.
+    const PREFIX: &[u8; 8] = b"-SS0100-";
+    let mut id = [0; 20];
+    getrandom::fill(&mut id)?;
+    id[..PREFIX.len()].copy_from_slice(PREFIX);
+    for byte in &mut id[PREFIX.len()..] {
+        // 64 characters that survive every log and URL.
+        *byte = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_"[usize::from(*byte % 64)];
+    }
+    Ok(id)
 }
 
 /// librqbit does not start on a file that a power loss has cut off.

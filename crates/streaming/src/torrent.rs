@@ -47,6 +47,8 @@ pub struct TorrentInfo {
     pub trackers: Vec<String>,
     /// Whether peers may come from its trackers only (BEP 27).
     pub private: bool,
+    /// How many pieces it has.
+    pub piece_count: u32,
 }
 
 /// A file of a torrent.

@@ -1,0 +1,117 @@
+//! Peers in browsers: the engine's torrents are also exchanged over WebRTC, through the WebSocket trackers that a magnet
+//! link names, the room's relay among them.
+
+use crate::settings::NetworkSettings;
+use std::time::Duration;
+use streamshare_protocol::TorrentId;
+use streamshare_streaming::{CancellationToken, Engine, Stats, TorrentInfo};
+use streamshare_webtorrent::{
+    channel::{IceConfig, IceServer},
+    hybrid::{Hybrid, HybridConfig, Torrent},
+    tracker::InfoHash,
+};
+use tokio::time::timeout;
+use url::Url;
+
+/// How long to look for somebody who has the metadata of a magnet link: as long as the engine looks.
+const METADATA_MAX: Duration = Duration::from_secs(90);
+
+/// The way to peers in browsers; none where the settings or the engine have no place for it.
+#[derive(Debug, Default)]
+pub(crate) struct Browsers {
+    hybrid: Option<Hybrid>,
+}
+
+impl Browsers {
+    pub(crate) fn start(engine: &Engine, network: &NetworkSettings) -> Self {
+        let Some(listener) = engine.peer_addr().filter(|_| network.webrtc) else { return Self::default() };
+        let mut config = HybridConfig::new(listener, engine.peer_id());
+        let servers = network.ice_servers.iter().map(|server| IceServer {
+            url: server.url.clone(),
+            username: server.username.clone(),
+            credential: server.credential.clone(),
+        });
+        config.ice = IceConfig { servers: servers.collect(), ..IceConfig::default() };
+        Self { hybrid: Some(Hybrid::start(config)) }
+    }
+
+    /// Meets browsers for a torrent that plays, at the trackers of its own and of the link that named it. Peers of a
+    /// private torrent come from its own trackers only (BEP 27), which know of no browsers.
+    pub(crate) fn serve(&self, info: &TorrentInfo, named: Option<&TorrentId>, stats: &Stats) {
+        let Some(hybrid) = self.hybrid.as_ref().filter(|_| !info.private) else { return };
+        let trackers = info.trackers.iter().cloned().chain(named.into_iter().flat_map(TorrentId::trackers));
+        let trackers = web_sockets(trackers);
+        if !trackers.is_empty() {
+            let torrent = Torrent { piece_count: info.piece_count, left: left(stats) };
+            hybrid.add(InfoHash(info.info_hash.0), trackers, torrent);
+        }
+    }
+
+    /// Tells the trackers how much is missing; answers how many browsers are connected.
+    pub(crate) fn update(&self, info_hash: streamshare_streaming::InfoHash, stats: &Stats) -> u32 {
+        let Some(hybrid) = &self.hybrid else { return 0 };
+        let info_hash = InfoHash(info_hash.0);
+        hybrid.update_left(info_hash, left(stats));
+        let channels = hybrid.stats(info_hash).map_or(0, |stats| stats.channels);
+        u32::try_from(channels).unwrap_or(u32::MAX)
+    }
+
+    /// The metainfo of a magnet link, asked of browsers; nothing where none is to be asked, none has it in time, or it was
+    /// cancelled.
+    pub(crate) async fn metainfo(&self, id: &TorrentId, cancel: &CancellationToken) -> Option<Vec<u8>> {
+        let (hybrid, info_hash) = (self.hybrid.as_ref()?, id.info_hash()?);
+        let trackers: Vec<String> = id.trackers().collect();
+        let asked = web_sockets(trackers.iter().cloned());
+        let found = timeout(METADATA_MAX, hybrid.resolve(InfoHash(*info_hash.bytes()), asked, cancel)).await;
+        found.ok()?.ok().map(|info| metainfo(&trackers, &info))
+    }
+
+    pub(crate) async fn shutdown(&self) {
+        if let Some(hybrid) = &self.hybrid {
+            hybrid.shutdown().await;
+        }
+    }
+}
+
+fn left(stats: &Stats) -> u64 {
+    stats.total_bytes.saturating_sub(stats.have_bytes)
+}
+
+fn web_sockets(trackers: impl Iterator<Item = String>) -> Vec<Url> {
+    let mut urls: Vec<Url> = trackers.filter_map(|tracker| Url::parse(&tracker).ok()).collect();
+    urls.retain(|url| matches!(url.scheme(), "ws" | "wss"));
+    urls.sort();
+    urls.dedup();
+    urls
+}
+
+/// A metainfo file (BEP 3, BEP 12) of an info dictionary as it is and these trackers.
+fn metainfo(trackers: &[String], info: &[u8]) -> Vec<u8> {
+    let mut out = b"d13:announce-listl".to_vec();
+    for tracker in trackers {
+        out.extend(format!("l{}:{tracker}e", tracker.len()).bytes());
+    }
+    out.extend(b"e4:info");
+    out.extend(info);
+    out.push(b'e');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_web_sockets_are_asked_each_once() {
+        let trackers = ["udp://t:1", "wss://a/announce", "ws://b:1/announce", "wss://a/announce", "nonsense"];
+        let urls = web_sockets(trackers.into_iter().map(str::to_owned));
+        let texts: Vec<&str> = urls.iter().map(Url::as_str).collect();
+        assert_eq!(texts, ["ws://b:1/announce", "wss://a/announce"]);
+    }
+
+    #[test]
+    fn an_info_dictionary_becomes_a_metainfo_file() {
+        let file = metainfo(&["ws://b".into(), "udp://t".into()], b"d4:name1:xe");
+        assert_eq!(file, b"d13:announce-listll6:ws://bel7:udp://tee4:infod4:name1:xee");
+    }
+}
