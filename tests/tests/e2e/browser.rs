@@ -37,10 +37,10 @@ async fn play_pause_seek_and_playlist_cross_both_ways() -> Result<()> {
         window.state_is("PLAYING").await?;
     }
     desktop.plays().await?;
-    // While the browser has no picture it says so; the room's place and length are there all the same.
     browser.until("room().position > 1 && room().duration > 55").await?;
     browser.until("room().members.find(m => m.name === 'Ada').state === 'PLAYING'").await?;
-    desktop.until("['LOADING', 'PLAYING'].includes(room().members.find(m => m.name === 'Ben').state)").await?;
+    browser.shows_picture(Media::Mp4).await?;
+    desktop.until("room().members.find(m => m.name === 'Ben').state === 'PLAYING'").await?;
     browser.shot("follows").await?;
     desktop.shot("both").await?;
 

@@ -5,6 +5,7 @@ mod bad_input;
 mod browser;
 mod first_light;
 mod late;
+mod one_swarm;
 mod plain;
 mod restart;
 mod web;

@@ -1,0 +1,52 @@
+//! Desktop and browser in one swarm: films go both ways between them, with no tracker but the relay's.
+
+use anyhow::Result;
+use streamshare_tests::{Browser, Case, Desktop, Launch, Media, Relay, Seeder, Swarm};
+
+async fn desktop_and_browser(case: &Case, relay: &Relay, launch: Launch) -> Result<(Desktop, Browser)> {
+    let browser = Browser::open(case, "ben", &relay.url()).await?;
+    let link = browser.start_room("Ben").await?;
+    let desktop = Desktop::start(case, "ada", launch).await?;
+    desktop.join_room("Ada", &link).await?;
+    for window in [&*desktop, &*browser] {
+        window.members_are(&["Ada", "Ben"]).await?;
+    }
+    Ok((desktop, browser))
+}
+
+#[tokio::test]
+async fn swarm_a_film_out_of_the_ordinary_swarm_reaches_the_browser() -> Result<()> {
+    let case = Case::begin("swarm-to-browser").await?;
+    let relay = Relay::start(&case).await?;
+    // The seeder speaks TCP only: whatever the browser sees came through the desktop.
+    let mut swarm = Swarm::start(&case, Seeder::Libtorrent, None).await?;
+    let torrent = swarm.seed(Media::Mp4).await?;
+    let (desktop, browser) = desktop_and_browser(&case, &relay, Launch::with_tracker(swarm.announce())).await?;
+    desktop.drop_files(&case, &[&torrent.file]).await?;
+    for window in [&*desktop, &*browser] {
+        window.playlist_is(&[Media::Mp4.title()]).await?;
+        window.plays().await?;
+    }
+    browser.shows_picture(Media::Mp4).await?;
+    desktop.until("/over WebRTC/.test($('stats').innerText)").await?;
+    desktop.shot("feeds").await?;
+    browser.shot("watches").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn swarm_a_film_given_to_the_browser_reaches_the_desktop() -> Result<()> {
+    let case = Case::begin("swarm-to-desktop").await?;
+    let relay = Relay::start(&case).await?;
+    let (desktop, browser) = desktop_and_browser(&case, &relay, Launch::default()).await?;
+    browser.give_files(&[&Media::Mp4.file()?]).await?;
+    for window in [&*desktop, &*browser] {
+        window.playlist_is(&[Media::Mp4.title()]).await?;
+        window.plays().await?;
+    }
+    desktop.until("video().videoWidth === 640").await?;
+    desktop.shows_video("from-the-browser").await?;
+    desktop.shot("watches").await?;
+    browser.shot("shares").await?;
+    Ok(())
+}
