@@ -1,18 +1,18 @@
 //! A torrent's peers: announces, offers and answers, and the channels that come of them.
 
+mod channels;
+
 use super::{
     HybridConfig, SwarmStats,
-    fetch::fetch_metadata,
     peers::Peers,
-    pipe::{Traffic, pipe},
+    pipe::Traffic,
     random_id,
     schedule::Schedule,
     signalling::{Command, Membership, Said, Trackers},
 };
 use crate::{
-    channel::{CONNECT_TIME, Channel, ConnectError, Connector, PendingOffer},
-    tracker::{Announced, Event, InfoHash, Offer, OfferId, PassedAnswer, PassedOffer, Sdp},
-    wire::{Shim, ShimConfig},
+    channel::{CONNECT_TIME, Connector, PendingOffer},
+    tracker::{Announced, Event, InfoHash, Offer, OfferId, Sdp},
 };
 use bytes::Bytes;
 use futures_util::{
@@ -29,7 +29,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
+    sync::{Semaphore, mpsc, watch},
     task::JoinSet,
     time::timeout,
 };
@@ -198,23 +198,6 @@ enum Done {
 struct Made {
     offer: Offer,
     pending: Box<dyn PendingOffer>,
-}
-
-/// The places that a channel takes.
-struct Slots {
-    taken: [OwnedSemaphorePermit; 2],
-    opening: OpeningSlot,
-}
-
-struct OpeningSlot {
-    _permit: OwnedSemaphorePermit,
-    live: Arc<Live>,
-}
-
-impl Drop for OpeningSlot {
-    fn drop(&mut self) {
-        self.live.opening.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 impl Swarm {
@@ -391,116 +374,6 @@ impl Swarm {
         }
         tracker.busy = false;
         tracker.schedule.announced(now);
-    }
-
-    fn take_offer(&mut self, index: usize, offered: PassedOffer) {
-        // A tracker that is known by two addresses hands us our own.
-        if self.trackers.iter().any(|tracker| tracker.offers.contains_key(&offered.offer_id)) {
-            return;
-        }
-        let Some(slots) = self.take_slots() else { return };
-        let connector = self.shared.connector.clone();
-        let commands = self.trackers[index].commands.clone();
-        let connect = async move {
-            let (answer, opening) = connector.make_answer(&offered.sdp.text()).await?;
-            let sdp = Sdp::new(&answer).map_err(|error| ConnectError::Local(error.into()))?;
-            // Without its answer the offerer comes again at its next announce.
-            drop(commands.try_send(Command::Answer { to: offered.peer_id, offer_id: offered.offer_id, sdp }));
-            opening.open().await
-        };
-        self.spawn_channel(offered.offer_id, slots, connect);
-    }
-
-    fn take_answer(&mut self, index: usize, answered: PassedAnswer) {
-        let Some(pending) = self.trackers[index].offers.remove(&answered.offer_id) else { return };
-        let Some(slots) = self.take_slots() else { return };
-        let connect = async move { pending.offer.answer(&answered.sdp.text()).await };
-        self.spawn_channel(answered.offer_id, slots, connect);
-    }
-
-    /// Room for one more channel, if there is any.
-    fn take_slots(&self) -> Option<Slots> {
-        let permit = self.opening.clone().try_acquire_owned().ok()?;
-        let place = self.places.clone().try_acquire_owned().ok()?;
-        let slot = self.shared.slots.clone().try_acquire_owned().ok()?;
-        self.live.opening.fetch_add(1, Ordering::Relaxed);
-        let opening = OpeningSlot { _permit: permit, live: self.live.clone() };
-        Some(Slots { taken: [slot, place], opening })
-    }
-
-    fn spawn_channel(
-        &mut self,
-        offer_id: OfferId,
-        slots: Slots,
-        connect: impl Future<Output = Result<Channel, ConnectError>> + Send + 'static,
-    ) {
-        let task = ChannelTask {
-            shared: self.shared.clone(),
-            live: self.live.clone(),
-            info_hash: self.info_hash,
-            offer_id,
-            cancel: self.cancel.clone(),
-        };
-        let purpose = self.purpose.clone();
-        let Slots { taken, opening } = slots;
-        self.tasks.spawn(async move {
-            let channel = match task.cancel.run_until_cancelled(connect).await {
-                Some(Ok(channel)) => channel,
-                Some(Err(error)) => {
-                    tracing::debug!(error = &error as &dyn std::error::Error, "no channel");
-                    return Done::Channel { opened: false };
-                }
-                None => return Done::Channel { opened: false },
-            };
-            drop(opening);
-            task.use_channel(channel, purpose).await;
-            drop(taken);
-            Done::Channel { opened: true }
-        });
-    }
-}
-
-struct ChannelTask {
-    shared: Arc<Shared>,
-    live: Arc<Live>,
-    info_hash: InfoHash,
-    offer_id: OfferId,
-    cancel: CancellationToken,
-}
-
-impl ChannelTask {
-    async fn use_channel(&self, channel: Channel, purpose: Purpose) {
-        match purpose {
-            Purpose::Serve { piece_count } => self.serve(channel, piece_count).await,
-            Purpose::Resolve { found } => {
-                match self.cancel.run_until_cancelled(fetch_metadata(channel, self.info_hash)).await {
-                    // Somebody else may have been faster.
-                    Some(Ok(info)) => drop(found.try_send(info)),
-                    Some(Err(error)) => tracing::debug!(error = &error as &dyn std::error::Error, "no metadata"),
-                    None => {}
-                }
-            }
-        }
-    }
-
-    async fn serve(&self, channel: Channel, piece_count: u32) {
-        let config = &self.shared.config;
-        let shim = ShimConfig { keep_alive: config.keep_alive, ..ShimConfig::new(self.info_hash, config.peer_id) };
-        let shim = Shim::new(shim, Some(piece_count), Instant::now());
-        let mut admitted = None;
-        let admit = |peer_id| {
-            let replaced = self.live.peers.admit(peer_id, self.offer_id, Instant::now())?;
-            admitted = Some(peer_id);
-            Some(replaced)
-        };
-        let ended = pipe(channel, config.listener, shim, &self.live.traffic, &self.cancel, admit).await;
-        if let Some(peer_id) = admitted {
-            self.live.peers.release(peer_id, self.offer_id);
-        }
-        match ended {
-            Ok(()) => tracing::debug!("a peer has left"),
-            Err(error) => tracing::debug!(error = &error as &dyn std::error::Error, "a peer is gone"),
-        }
     }
 }
 
