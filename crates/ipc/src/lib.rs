@@ -266,6 +266,7 @@ pub struct TorrentStats {
     /// Peers that it knows of.
     pub known_peers: u32,
     /// Peers in browsers, over WebRTC; they count among `peers`, too.
+    #[serde(default)]
     pub browser_peers: u32,
     /// What stopped it, for people.
     pub error: Option<String>,

@@ -354,6 +354,7 @@ function report(infoHash, { torrent, own, chosen }) {
     downloadBps: Math.round(torrent.downloadSpeed),
     uploadBps: Math.round(torrent.uploadSpeed),
     peers: torrent.numPeers,
+    browserPeers: 0,
     knownPeers: Math.max(torrent.numPeers, torrent._peersLength ?? 0),
     error: null,
   };

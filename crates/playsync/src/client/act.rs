@@ -14,15 +14,25 @@ use streamshare_protocol::{
 const REPORT_EVERY: Duration = Duration::from_secs(2);
 const REPORT_CHANGE_EVERY: Duration = Duration::from_millis(300);
 
+/// How far this player may be from the room for a pause to take its place: twice what it is left alone with.
+const PAUSE_OWN_S: f64 = 1.0;
+
 impl Client {
     pub(super) fn handle_local(&mut self, action: Action, now: Now) {
         match action {
             Action::Play => {
-                let place = self.own_position(now);
+                // Where the room stands, not this player: it may still be on its way there.
+                let place = self.anchor().position(self.clock.relay_ms(now.mono));
                 let at_end = self.duration().is_some_and(|end| place.seconds() >= end.seconds() - LAST_FRAME_S * 2.0);
                 self.control(PlaybackState::Playing, if at_end { MediaTime::ZERO } else { place }, now);
             }
-            Action::Pause => self.control(PlaybackState::Paused, self.own_position(now), now),
+            Action::Pause => {
+                // What this person sees, unless this player lags: the others are not thrown back for it.
+                let room = self.anchor().position(self.clock.relay_ms(now.mono));
+                let own = self.own_position(now);
+                let near = (own.seconds() - room.seconds()).abs() < PAUSE_OWN_S;
+                self.control(PlaybackState::Paused, if near { own } else { room }, now);
+            }
             Action::Seek(place) => {
                 let place = self.duration().map_or(place, |end| if place > end { end } else { place });
                 self.control(self.anchor().state, place, now);

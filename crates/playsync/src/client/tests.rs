@@ -200,3 +200,20 @@ fn a_lost_room_is_brought_back_without_touching_the_player() {
     );
     assert_eq!(client.view(now(4.0)).playlist.len(), 2);
 }
+
+#[test]
+fn a_player_that_lags_throws_nobody_back() {
+    let mut client = watching();
+    client.handle(Input::Player(PlayerReport { stalled: true, ..report(1, 12.0, false) }), now(1.0));
+    drain(&mut client);
+    client.handle(Input::Local(Action::Pause), now(1.0));
+    client.handle(Input::Local(Action::Play), now(1.5));
+    let places = drain(&mut client).into_iter().filter_map(|output| match output {
+        Output::Send(ClientMessage::Pause(control) | ClientMessage::Play(control)) => {
+            Some(control.current_time.seconds())
+        }
+        Output::Send(_) | Output::Load(_) | Output::Seek(_) | Output::Play | Output::Pause | Output::Notice(_) => None,
+    });
+    // It was sent ahead by what the seek will take, and obeys.
+    assert_eq!(places.map(f64::floor).collect::<Vec<_>>(), [21.0, 21.0]);
+}
