@@ -9,8 +9,9 @@ use streamshare_protocol::{MediaTime, PlaybackState, PlayerState, PlaylistItem};
 /// How far a playing player may be off before it is sent to the room's place. A seek costs 0.1 to 0.4 s of picture on
 /// the players that we measured, so less than that is better left alone until playback speed can be used.
 const JUMP_S: f64 = 0.5;
-/// How far a paused player may be off: half a frame at 25 per second.
-const PAUSED_OFF_S: f64 = 0.02;
+/// How far a paused player may be off: two frames at 25 per second. WebKitGTK stayed black after a paused seek by some
+/// hundredths of a second and the next one behind it, so what a pause is off by is not worth a seek.
+const PAUSED_OFF_S: f64 = 0.08;
 /// How far before the end the last frame is shown at the latest: a frame at 10 per second.
 pub(super) const LAST_FRAME_S: f64 = 0.1;
 /// The pause between two seeks of ours. Doubled with each that did not help, so that a slow swarm is not chased.
