@@ -23,8 +23,8 @@ pub use types::{Action, ClientConfig, Input, LinkState, MemberView, Notice, Outp
 const JOIN_AGAIN: Duration = Duration::from_secs(3);
 /// How long a client that brought a room back waits for the relay's word on it.
 const RESTORE_WAIT: Duration = Duration::from_secs(3);
-/// Below this many seconds a PLAY or PAUSE of someone else is not told as a jump: it is the way to the relay.
-const JUMP_TOLD_S: f64 = 1.5;
+/// Below this many seconds a PLAY or PAUSE of someone else is no seek: the place differs by the way to the relay.
+const JUMP_S_MIN: f64 = 1.5;
 
 /// One person's end of a room.
 #[derive(Debug)]
@@ -305,7 +305,11 @@ impl Client {
             Anchor { position: control.current_time, at_ms: relay_time.map_or(relay_ms, UnixMs::ms), state };
         self.autostart = None;
         // What this client did and the relay has not taken yet will come after this in the room's order.
-        if self.pending.anchor(self.head_id()).is_some() {
+        let head = self.head_id();
+        if self.pending.anchor(head).is_some() {
+            if let Some((joined, meant)) = self.pending.joined(head, (&former, &self.confirmed), relay_ms) {
+                self.control(joined.state, joined.position, meant, now);
+            }
             return;
         }
         self.follower.handle_change();
@@ -318,7 +322,7 @@ impl Client {
         }
         if former.state != state {
             self.notice(if state == PlaybackState::Playing { Notice::Played(name) } else { Notice::Paused(name) });
-        } else if jump_s.abs() > JUMP_TOLD_S {
+        } else if jump_s.abs() > JUMP_S_MIN {
             self.notice(Notice::Sought(name, control.current_time));
         }
     }

@@ -1,7 +1,7 @@
 //! What leaves this client: what its person does, what its player brings about, and its reports.
 
 use super::follow::LAST_FRAME_S;
-use super::pending::Again;
+use super::pending::{Again, Meant};
 use super::types::{Action, Notice, PlayerPhase, PlayerReport};
 use super::{Client, LinkState};
 use crate::{Now, anchor::Anchor};
@@ -17,6 +17,9 @@ const REPORT_CHANGE_EVERY: Duration = Duration::from_millis(300);
 /// How far this player may be from the room for a pause to take its place: twice what it is left alone with.
 const PAUSE_OWN_S: f64 = 1.0;
 
+/// How far before the end the room may be when a player's end counts for all: what players are left alone with, twice.
+const END_NEAR_S: f64 = 1.0;
+
 impl Client {
     pub(super) fn handle_local(&mut self, action: Action, now: Now) {
         match action {
@@ -24,18 +27,19 @@ impl Client {
                 // Where the room stands, not this player: it may still be on its way there.
                 let place = self.anchor().position(self.clock.relay_ms(now.mono));
                 let at_end = self.duration().is_some_and(|end| place.seconds() >= end.seconds() - LAST_FRAME_S * 2.0);
-                self.control(PlaybackState::Playing, if at_end { MediaTime::ZERO } else { place }, now);
+                let (place, meant) = if at_end { (MediaTime::ZERO, Meant::Both) } else { (place, Meant::State) };
+                self.control(PlaybackState::Playing, place, meant, now);
             }
             Action::Pause => {
                 // What this person sees, unless this player lags: the others are not thrown back for it.
                 let room = self.anchor().position(self.clock.relay_ms(now.mono));
                 let own = self.own_position(now);
                 let near = (own.seconds() - room.seconds()).abs() < PAUSE_OWN_S;
-                self.control(PlaybackState::Paused, if near { own } else { room }, now);
+                self.control(PlaybackState::Paused, if near { own } else { room }, Meant::State, now);
             }
             Action::Seek(place) => {
                 let place = self.duration().map_or(place, |end| if place > end { end } else { place });
-                self.control(self.anchor().state, place, now);
+                self.control(self.anchor().state, place, Meant::Place, now);
             }
             Action::Append(items) => {
                 self.start_next |= self.playlist.is_empty();
@@ -65,21 +69,24 @@ impl Client {
         let (ended, duration) = (report.ended && !report.seeking, report.duration);
         if playable && self.autostart.is_some() && self.autostart == self.head_id() && self.link == LinkState::Joined {
             self.autostart = None;
-            self.control(PlaybackState::Playing, MediaTime::ZERO, now);
+            self.control(PlaybackState::Playing, MediaTime::ZERO, Meant::Both, now);
         }
+        // A player that has run ahead, or not obeyed a seek yet, is at its end alone.
+        let room = self.anchor().position(self.clock.relay_ms(now.mono));
+        let room_ended = duration.is_none_or(|end| room.seconds() > end.seconds() - END_NEAR_S);
         if !ended {
             self.end_told = None;
-        } else if self.anchor().state == PlaybackState::Playing && self.end_told != self.head_id() {
+        } else if room_ended && self.anchor().state == PlaybackState::Playing && self.end_told != self.head_id() {
             self.end_told = self.head_id();
             match (self.head_id(), duration) {
                 (Some(item_id), _) if self.playlist.len() > 1 => self.edit(EditOp::Next { item_id }, now),
-                (_, Some(end)) => self.control(PlaybackState::Paused, end, now),
+                (_, Some(end)) => self.control(PlaybackState::Paused, end, Meant::Both, now),
                 _ => {}
             }
         }
     }
 
-    pub(super) fn control(&mut self, state: PlaybackState, position: MediaTime, now: Now) {
+    pub(super) fn control(&mut self, state: PlaybackState, position: MediaTime, meant: Meant, now: Now) {
         // Before the first HELLO there is no room to act in, nor a clock to tell the time by.
         if self.me.is_none() {
             return;
@@ -88,7 +95,7 @@ impl Client {
         let anchor = Anchor { position, at_ms: self.clock.relay_ms(now.mono), state };
         self.autostart = None;
         let item = self.head_id();
-        self.pending.push_control(id, anchor, item, now.mono);
+        self.pending.push_control(id, (anchor, meant), item, now.mono);
         self.follower.handle_change();
         if self.link == LinkState::Joined {
             self.send_control(id, anchor, item, now);

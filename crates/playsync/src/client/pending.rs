@@ -1,8 +1,19 @@
 //! What this client did and the relay has not taken yet.
 
+use super::JUMP_S_MIN;
 use crate::{MonoTime, anchor::Anchor};
 use std::time::Duration;
 use streamshare_protocol::{ActionId, Edit, EditOp, ItemId, Playlist};
+
+/// Which part of a course someone meant. A message always holds both (decision: a seek is a PLAY or PAUSE).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Meant {
+    /// To play or to stand.
+    State,
+    /// A seek.
+    Place,
+    Both,
+}
 
 /// A play, pause or seek that was made while the connection was gone still counts when it is back within this time;
 /// later the room has moved on.
@@ -10,8 +21,8 @@ const CONTROL_AGE_MAX: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 enum Act {
-    /// A course and the item that it is one through.
-    Control(Anchor, Option<ItemId>),
+    /// A course, the item that it is one through, and which part of it is meant.
+    Control(Anchor, Option<ItemId>, Meant),
     Edit(EditOp),
 }
 
@@ -34,8 +45,14 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    pub(super) fn push_control(&mut self, id: ActionId, anchor: Anchor, item: Option<ItemId>, now: MonoTime) {
-        self.waiting.push(Waiting { id, act: Act::Control(anchor, item), since: now });
+    pub(super) fn push_control(
+        &mut self,
+        id: ActionId,
+        (anchor, meant): (Anchor, Meant),
+        item: Option<ItemId>,
+        now: MonoTime,
+    ) {
+        self.waiting.push(Waiting { id, act: Act::Control(anchor, item, meant), since: now });
     }
 
     pub(super) fn push_edit(&mut self, edit: &Edit, now: MonoTime) {
@@ -45,16 +62,40 @@ impl Pending {
     /// The course that the person set last through this item, if the relay has not taken it yet.
     pub(super) fn anchor(&self, head: Option<ItemId>) -> Option<&Anchor> {
         self.waiting.iter().rev().find_map(|waiting| match &waiting.act {
-            Act::Control(anchor, item) if *item == head => Some(anchor),
+            Act::Control(anchor, item, _) if *item == head => Some(anchor),
             Act::Control(..) | Act::Edit(_) => None,
         })
+    }
+
+    /// Someone else's course through this item came before what waits. What it changed and nobody here meant to undo
+    /// stays: a seek does not stop what someone else has just started, a pause does not take back someone else's seek.
+    /// Answers the course that both want together, where that is another one than what waits.
+    pub(super) fn joined(
+        &self,
+        head: Option<ItemId>,
+        (former, other): (&Anchor, &Anchor),
+        relay_ms: f64,
+    ) -> Option<(Anchor, Meant)> {
+        let of_head = self.waiting.iter().filter_map(|waiting| match &waiting.act {
+            Act::Control(anchor, item, meant) if *item == head => Some((*anchor, *meant)),
+            Act::Control(..) | Act::Edit(_) => None,
+        });
+        let (own, meant) =
+            of_head.reduce(|(_, before), (own, meant)| (own, if before == meant { meant } else { Meant::Both }))?;
+        let jumped = (other.position.seconds() - former.position(other.at_ms).seconds()).abs() > JUMP_S_MIN;
+        let joined = match meant {
+            Meant::Place if own.state != other.state => Anchor { state: other.state, ..own.moved_to(relay_ms) },
+            Meant::State if jumped => Anchor { state: own.state, ..other.moved_to(relay_ms) },
+            Meant::State | Meant::Place | Meant::Both => return None,
+        };
+        Some((joined, meant))
     }
 
     /// The relay took or refused an action; answers the course that it set, if it was one.
     pub(super) fn settle(&mut self, id: ActionId) -> Option<Anchor> {
         let at = self.waiting.iter().position(|waiting| waiting.id == id)?;
         match self.waiting.remove(at).act {
-            Act::Control(anchor, _) => Some(anchor),
+            Act::Control(anchor, ..) => Some(anchor),
             Act::Edit(_) => None,
         }
     }
@@ -63,7 +104,7 @@ impl Pending {
     /// A course counts from now on where it has got to by now.
     pub(super) fn again(&mut self, playlist: &Playlist, relay_ms: f64, now: MonoTime) -> Vec<Again> {
         for waiting in &mut self.waiting {
-            if let Act::Control(anchor, _) = &mut waiting.act {
+            if let Act::Control(anchor, ..) = &mut waiting.act {
                 *anchor = anchor.moved_to(relay_ms);
             }
         }
@@ -78,7 +119,7 @@ impl Pending {
             }
         });
         let again = |waiting: &Waiting| match &waiting.act {
-            Act::Control(anchor, item) => Again::Control(waiting.id, *anchor, *item),
+            Act::Control(anchor, item, _) => Again::Control(waiting.id, *anchor, *item),
             Act::Edit(op) => Again::Edit(Edit { action_id: waiting.id, op: op.clone() }),
         };
         self.waiting.iter().map(again).collect()

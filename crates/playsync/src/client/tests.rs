@@ -102,7 +102,7 @@ fn ones_own_pause_is_sent_once_and_holds_against_what_it_crosses() {
     assert!(
         matches!(&out[..], [Output::Send(ClientMessage::Pause(c)), Output::Pause] if c.current_time.seconds() == 21.0)
     );
-    client.handle(remote(PlaybackState::Playing, 50.0, 6, 1.1), now(1.1));
+    client.handle(remote(PlaybackState::Playing, 21.1, 6, 1.1), now(1.1));
     assert_eq!((drain(&mut client).len(), client.view(now(1.1)).state), (0, PlaybackState::Paused));
     let action_id = ActionId::FIRST;
     let relay_time = UnixMs::saturating(RELAY_MS + 1150.0);
@@ -216,4 +216,48 @@ fn a_player_that_lags_throws_nobody_back() {
     });
     // It was sent ahead by what the seek will take, and obeys.
     assert_eq!(places.map(f64::floor).collect::<Vec<_>>(), [21.0, 21.0]);
+}
+
+/// What a client sends after it did something and heard of what someone else did just before, in the room's order.
+fn sent_after_crossing(own: Action, other: Input) -> Vec<(PlaybackState, f64)> {
+    let mut client = watching();
+    client.handle(remote(PlaybackState::Paused, 21.0, 6, 1.0), now(1.0));
+    client.handle(Input::Local(own), now(2.0));
+    drain(&mut client);
+    client.handle(other, now(2.0));
+    let sent = drain(&mut client).into_iter().filter_map(|output| match output {
+        Output::Send(ClientMessage::Play(control)) => Some((PlaybackState::Playing, control.current_time.seconds())),
+        Output::Send(ClientMessage::Pause(control)) => Some((PlaybackState::Paused, control.current_time.seconds())),
+        Output::Send(_) | Output::Load(_) | Output::Seek(_) | Output::Play | Output::Pause | Output::Notice(_) => None,
+    });
+    sent.collect()
+}
+
+#[test]
+fn a_seek_does_not_stop_what_someone_else_has_just_started() {
+    let seek = Action::Seek(MediaTime::saturating(60.0));
+    let sent = sent_after_crossing(seek.clone(), remote(PlaybackState::Playing, 21.0, 7, 2.0));
+    assert_eq!(sent, [(PlaybackState::Playing, 60.0)]);
+    // Nothing was lost: the later seek counts.
+    assert_eq!(sent_after_crossing(seek, remote(PlaybackState::Paused, 30.0, 7, 2.0)), []);
+}
+
+#[test]
+fn play_does_not_take_back_someone_elses_seek() {
+    let sent = sent_after_crossing(Action::Play, remote(PlaybackState::Paused, 60.0, 7, 2.0));
+    assert_eq!(sent, [(PlaybackState::Playing, 60.0)]);
+    // The same was meant.
+    assert_eq!(sent_after_crossing(Action::Play, remote(PlaybackState::Playing, 21.0, 7, 2.0)), []);
+}
+
+#[test]
+fn a_player_at_its_end_alone_does_not_stop_the_room() {
+    let mut client = watching();
+    client.handle(Input::Remote(RelayMessage::Hello(hello(&[1], 0.0, 20.0, PlaybackState::Playing, 6))), now(0.0));
+    let ended = |client: &mut Client, s| {
+        client.handle(Input::Player(PlayerReport { ended: true, ..report(1, 100.0, true) }), now(s));
+        drain(client).into_iter().filter(|o| matches!(o, Output::Send(ClientMessage::Pause(_)))).count()
+    };
+    assert_eq!(ended(&mut client, 1.0), 0);
+    assert_eq!(ended(&mut client, 79.5), 1);
 }
