@@ -1,6 +1,6 @@
 //! Fetching a `.torrent` from the web.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use url::{Host, Url};
@@ -29,16 +29,16 @@ pub(crate) async fn fetch(url: Url, limit: Duration) -> Result<Bytes, AddError> 
         .redirect(redirects)
         .user_agent(concat!("Streamshare/", env!("CARGO_PKG_VERSION")))
         .build();
-    let client = client.map_err(|error| AddError::Engine(describe(&error)))?;
     let host = url.host_str().unwrap_or_default().to_owned();
-    match tokio::time::timeout(limit, get(&client, url)).await {
+    let client = client.map_err(|error| AddError::Engine(describe(&error, &host)))?;
+    match tokio::time::timeout(limit, get(&client, url, &host)).await {
         Ok(fetched) => fetched,
         Err(_) => Err(AddError::TimedOut(format!("{host} did not answer within {} s", limit.as_secs().max(1)))),
     }
 }
 
-async fn get(client: &reqwest::Client, url: Url) -> Result<Bytes, AddError> {
-    let network = |error: reqwest::Error| AddError::Network(describe(&error));
+async fn get(client: &reqwest::Client, url: Url, host: &str) -> Result<Bytes, AddError> {
+    let network = |error: reqwest::Error| AddError::Network(describe(&error, host));
     let mut response = client.get(url).send().await.map_err(network)?;
     if !response.status().is_success() {
         return Err(AddError::Network(format!("the server answered {}", response.status())));
@@ -59,13 +59,26 @@ async fn get(client: &reqwest::Client, url: Url) -> Result<Bytes, AddError> {
     Ok(body.freeze())
 }
 
-/// The innermost cause, which says what happened; the address is left out, it may hold a pass key.
-fn describe(error: &reqwest::Error) -> String {
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause.and_then(std::error::Error::source) {
-        cause = Some(inner);
+/// What happened, for people; the address is left out but for its host, it may hold a pass key.
+fn describe(error: &reqwest::Error, host: &str) -> String {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    let innermost = causes.clone().last().map_or_else(|| "the request failed".into(), ToString::to_string);
+    let system = causes.clone().filter_map(|cause| cause.downcast_ref::<io::Error>()).last().map(io::Error::kind);
+    match system {
+        // hyper-util names the step that failed, and what it wraps is another text on each system.
+        _ if error.is_connect() && causes.clone().any(|cause| cause.to_string().starts_with("dns error")) => {
+            format!("{host} was not found; the address may be wrong, or this computer offline")
+        }
+        Some(io::ErrorKind::ConnectionRefused) => format!("there is no web server at {host}"),
+        Some(io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable) => {
+            format!("{host} cannot be reached from this computer")
+        }
+        Some(io::ErrorKind::TimedOut) => format!("{host} did not answer"),
+        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::UnexpectedEof) => {
+            format!("{host} broke the connection off")
+        }
+        _ => innermost,
     }
-    cause.map_or_else(|| "the request failed".into(), ToString::to_string)
 }
 
 fn is_local(url: &Url) -> bool {
@@ -86,6 +99,19 @@ fn is_local(url: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    async fn failure(url: &str) -> String {
+        fetch(url.parse().unwrap(), Duration::from_secs(20)).await.unwrap_err().to_string()
+    }
+
+    #[tokio::test]
+    async fn failures_are_told_in_plain_words() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let refused = failure(&format!("http://{address}/a.torrent?passkey=secret")).await;
+        assert_eq!(refused, "cannot fetch the torrent: there is no web server at 127.0.0.1");
+    }
 
     #[test]
     fn local_addresses() {
