@@ -88,6 +88,8 @@ pub struct SwarmStats {
     pub channels: usize,
     /// Channels that are being opened.
     pub opening: usize,
+    /// Channels that were given up so far, because their peers had one already.
+    pub duplicates: u64,
     /// Bytes received over all channels so far, framing included.
     pub downloaded_bytes: u64,
     /// Bytes sent over all channels so far, framing included.

@@ -61,6 +61,7 @@ pub(super) struct Live {
     traffic: Traffic,
     peers: Peers,
     opening: AtomicUsize,
+    duplicates: AtomicU64,
     trackers: AtomicUsize,
     seeders: AtomicU64,
     leechers: AtomicU64,
@@ -72,6 +73,7 @@ impl Live {
         SwarmStats {
             channels: self.peers.count(),
             opening: self.opening.load(Ordering::Relaxed),
+            duplicates: self.duplicates.load(Ordering::Relaxed),
             downloaded_bytes,
             uploaded_bytes,
             trackers: self.trackers.load(Ordering::Relaxed),

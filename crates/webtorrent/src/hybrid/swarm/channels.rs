@@ -145,7 +145,10 @@ impl ChannelTask {
         match ended {
             Ok(()) => tracing::debug!("a peer has left"),
             // It is still there, over another channel.
-            Err(PipeError::Duplicate) => return false,
+            Err(PipeError::Duplicate) => {
+                self.live.duplicates.fetch_add(1, Ordering::Relaxed);
+                return false;
+            }
             Err(error) => tracing::debug!(error = &error as &dyn std::error::Error, "a peer is gone"),
         }
         true
