@@ -7,14 +7,12 @@
 mod fetch;
 mod peers;
 mod pipe;
-mod schedule;
-mod signalling;
+mod search;
 mod swarm;
-mod websocket;
 
 use crate::{
-    channel::{Connector, IceConfig, WebRtc},
-    tracker::InfoHash,
+    channel::{IceConfig, WebRtc},
+    tracker::{InfoHash, TrackerClient, TrackerClientConfig, is_web_socket},
     wire::limits::KEEP_ALIVE,
 };
 use bytes::Bytes;
@@ -29,10 +27,8 @@ use swarm::{Handle, Purpose, Shared};
 use tokio::{sync::Semaphore, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
-use websocket::WebSockets;
 
 pub use fetch::{FetchError, fetch_metadata};
-pub use signalling::{Command, Membership, QUEUE, Said, Trackers};
 
 /// How long [`Hybrid::shutdown`] waits for everything to end by itself: trackers are told, channels are closed.
 const SHUTDOWN_TIME: Duration = Duration::from_secs(5);
@@ -46,6 +42,8 @@ pub struct HybridConfig {
     pub peer_id: [u8; 20],
     /// How connections are made.
     pub ice: IceConfig,
+    /// How trackers are treated.
+    pub trackers: TrackerClientConfig,
     /// Channels at a time, open or opening. Default: 100. Each takes about 2 sockets and up to some MB when busy.
     pub max_channels: usize,
     /// Channels of a torrent at a time. Default: 30; webtorrent has 55, of which it serves 10.
@@ -64,6 +62,7 @@ impl HybridConfig {
             listener,
             peer_id,
             ice: IceConfig::default(),
+            trackers: TrackerClientConfig::default(),
             max_channels: 100,
             max_channels_per_torrent: 30,
             offers: 5,
@@ -89,6 +88,8 @@ pub struct SwarmStats {
     pub channels: usize,
     /// Channels that are being opened.
     pub opening: usize,
+    /// Channels that were given up so far, because their peers had one already.
+    pub duplicates: u64,
     /// Bytes received over all channels so far, framing included.
     pub downloaded_bytes: u64,
     /// Bytes sent over all channels so far, framing included.
@@ -119,7 +120,6 @@ pub struct Hybrid {
     shared: Arc<Shared>,
     swarms: Mutex<HashMap<InfoHash, Handle>>,
     tasks: TaskTracker,
-    sockets: WebSockets,
     cancel: CancellationToken,
     _cancel_on_drop: tokio_util::sync::DropGuard,
 }
@@ -131,24 +131,17 @@ impl Hybrid {
     /// Outside of a Tokio runtime.
     #[must_use]
     pub fn start(config: HybridConfig) -> Self {
-        let connector = Arc::new(WebRtc::new(config.ice.clone()));
-        let sockets = WebSockets::default();
-        Self::start_with(config, connector, Arc::new(sockets.clone()), sockets)
-    }
-
-    fn start_with(
-        config: HybridConfig,
-        connector: Arc<dyn Connector>,
-        trackers: Arc<dyn Trackers>,
-        sockets: WebSockets,
-    ) -> Self {
+        let shared = Shared {
+            connector: Arc::new(WebRtc::new(config.ice.clone())),
+            trackers: TrackerClient::new(config.trackers.clone()),
+            slots: Arc::new(Semaphore::new(config.max_channels)),
+            config,
+        };
         let cancel = CancellationToken::new();
-        let slots = Arc::new(Semaphore::new(config.max_channels));
         Self {
-            shared: Arc::new(Shared { config, connector, trackers, slots }),
+            shared: Arc::new(shared),
             swarms: Mutex::default(),
             tasks: TaskTracker::new(),
-            sockets,
             _cancel_on_drop: cancel.clone().drop_guard(),
             cancel,
         }
@@ -179,7 +172,7 @@ impl Hybrid {
         trackers: Vec<Url>,
         cancel: &CancellationToken,
     ) -> Result<Bytes, ResolveError> {
-        if !trackers.iter().any(swarm::is_usable) {
+        if !trackers.iter().any(is_web_socket) {
             return Err(ResolveError::NoTracker);
         }
         // One is enough; a second find is dropped.
@@ -218,7 +211,7 @@ impl Hybrid {
         self.tasks.close();
         let ended = timeout(SHUTDOWN_TIME, async {
             self.tasks.wait().await;
-            tokio::join!(self.sockets.shutdown(), self.shared.connector.shutdown());
+            tokio::join!(self.shared.trackers.shutdown(), self.shared.connector.shutdown());
         });
         if ended.await.is_err() {
             tracing::warn!("not all channels were closed in time");

@@ -23,4 +23,7 @@ pub use sdp::{Sdp, SdpError};
 #[cfg(feature = "client")]
 mod client;
 #[cfg(feature = "client")]
-pub use client::{CloseCause, StartError, TrackerClient, TrackerClientConfig, TrackerEvent, TrackerIndex, Transfer};
+pub use client::{
+    CloseCause, JoinError, Membership, TrackerClient, TrackerClientConfig, TrackerEvent, TrackerEvents, Transfer,
+    is_web_socket,
+};

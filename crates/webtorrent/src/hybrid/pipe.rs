@@ -40,6 +40,7 @@ pub(super) enum PipeError {
     Wire(#[from] WireError),
     #[error("the client cannot be reached")]
     Client(#[source] io::Error),
+    /// The peer has another channel, which stays.
     #[error("the peer is connected already")]
     Duplicate,
 }
@@ -113,7 +114,7 @@ async fn carry(
             }
             () = tokio::time::sleep_until(shim.poll_timeout().into()) => shim.handle_timeout(Instant::now())?,
             () = cancel.cancelled() => return Ok(()),
-            () = replaced.cancelled() => return Ok(()),
+            () = replaced.cancelled() => return Err(PipeError::Duplicate),
         }
     }
     // The peer has left; what it sent still counts.

@@ -1,27 +1,19 @@
 //! A torrent's peers: announces, offers and answers, and the channels that come of them.
 
 mod channels;
+mod trackers;
 
-use super::{
-    HybridConfig, SwarmStats,
-    peers::Peers,
-    pipe::Traffic,
-    random_id,
-    schedule::Schedule,
-    signalling::{Command, Membership, Said, Trackers},
-};
+use super::{HybridConfig, SwarmStats, peers::Peers, pipe::Traffic, search::Search};
 use crate::{
-    channel::{CONNECT_TIME, Connector, PendingOffer},
-    tracker::{Announced, Event, InfoHash, Offer, OfferId, Sdp},
+    channel::Connector,
+    tracker::{InfoHash, TrackerClient, TrackerEvent},
 };
 use bytes::Bytes;
 use futures_util::{
     StreamExt,
-    future::join_all,
     stream::{BoxStream, SelectAll},
 };
 use std::{
-    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -34,10 +26,9 @@ use tokio::{
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
+use trackers::{Made, Tracker};
 use url::Url;
 
-/// Trackers of a torrent that count. A magnet link of WebTorrent has 3 to 8.
-const TRACKERS_MAX: usize = 16;
 /// Channels of a torrent that may be opening at a time, so that offers from nowhere cannot take all places.
 const OPENING_MAX: usize = 16;
 /// Lists of new trackers that wait.
@@ -50,7 +41,7 @@ const CLOSE_TIME: Duration = Duration::from_secs(4);
 pub(super) struct Shared {
     pub(super) config: HybridConfig,
     pub(super) connector: Arc<dyn Connector>,
-    pub(super) trackers: Arc<dyn Trackers>,
+    pub(super) trackers: TrackerClient,
     /// A permit for each channel.
     pub(super) slots: Arc<Semaphore>,
 }
@@ -70,6 +61,7 @@ pub(super) struct Live {
     traffic: Traffic,
     peers: Peers,
     opening: AtomicUsize,
+    duplicates: AtomicU64,
     trackers: AtomicUsize,
     seeders: AtomicU64,
     leechers: AtomicU64,
@@ -81,6 +73,7 @@ impl Live {
         SwarmStats {
             channels: self.peers.count(),
             opening: self.opening.load(Ordering::Relaxed),
+            duplicates: self.duplicates.load(Ordering::Relaxed),
             downloaded_bytes,
             uploaded_bytes,
             trackers: self.trackers.load(Ordering::Relaxed),
@@ -111,11 +104,6 @@ impl Handle {
     }
 }
 
-/// Whether a tracker speaks over a WebSocket.
-pub(super) fn is_usable(tracker: &Url) -> bool {
-    matches!(tracker.scheme(), "ws" | "wss") && tracker.has_host()
-}
-
 /// A swarm, and what drives it until `cancel`.
 pub(super) fn swarm(
     shared: Arc<Shared>,
@@ -144,6 +132,7 @@ pub(super) fn swarm(
         opening: Arc::new(Semaphore::new(OPENING_MAX)),
         trackers: Vec::new(),
         said: SelectAll::new(),
+        search: Search::default(),
         tasks: JoinSet::new(),
         known_left: *left.borrow(),
         cancel,
@@ -161,43 +150,19 @@ struct Swarm {
     /// A permit for each channel that is opening.
     opening: Arc<Semaphore>,
     trackers: Vec<Tracker>,
-    said: SelectAll<BoxStream<'static, (usize, Said)>>,
+    said: SelectAll<BoxStream<'static, (usize, TrackerEvent)>>,
+    search: Search,
     tasks: JoinSet<Done>,
     known_left: Option<u64>,
     cancel: CancellationToken,
 }
 
-struct Tracker {
-    url: Url,
-    commands: mpsc::Sender<Command>,
-    /// Counts connections: what was begun for an earlier one is of no use.
-    connection: u64,
-    connected: bool,
-    /// What the next announce is about.
-    event: Event,
-    /// Offers are being made for an announce.
-    busy: bool,
-    schedule: Schedule,
-    offers: HashMap<OfferId, Pending>,
-    seen: (u64, u64),
-}
-
-struct Pending {
-    since: Instant,
-    offer: Box<dyn PendingOffer>,
-}
-
 /// How a task of a swarm's ended.
 enum Done {
-    /// Offers for an announce at a tracker, on a connection of its.
-    Offers { tracker: usize, connection: u64, made: Vec<Made> },
-    /// A channel is gone. Whether it was of use.
-    Channel { opened: bool },
-}
-
-struct Made {
-    offer: Offer,
-    pending: Box<dyn PendingOffer>,
+    /// Offers for an announce at a tracker.
+    Offers { tracker: usize, made: Vec<Made> },
+    /// A channel is gone that was open for so long; `None` where it never was.
+    Channel { lasted: Option<Duration> },
 }
 
 impl Swarm {
@@ -235,156 +200,70 @@ impl Swarm {
         }
     }
 
-    fn join_trackers(&mut self, trackers: Vec<Url>) {
-        for url in trackers {
-            let known = self.trackers.iter().any(|tracker| tracker.url == url);
-            if known || !is_usable(&url) || self.trackers.len() == TRACKERS_MAX {
-                continue;
-            }
-            let index = self.trackers.len();
-            let Membership { commands, mut events } = self.shared.trackers.join(url.clone(), self.info_hash);
-            let said = futures_util::stream::poll_fn(move |context| events.poll_recv(context));
-            self.said.push(said.map(move |said| (index, said)).boxed());
-            self.trackers.push(Tracker {
-                url,
-                commands,
-                connection: 0,
-                connected: false,
-                event: Event::Started,
-                busy: false,
-                schedule: Schedule::default(),
-                offers: HashMap::new(),
-                seen: (0, 0),
-            });
-        }
-    }
-
     fn next_wake(&self) -> Option<Instant> {
-        let announces =
-            self.trackers.iter().filter(|tracker| !tracker.busy).filter_map(|tracker| tracker.schedule.next());
-        let offers = self.trackers.iter().flat_map(|tracker| tracker.offers.values());
-        announces.chain(offers.map(|pending| pending.since + CONNECT_TIME)).min()
+        self.trackers.iter().filter_map(Tracker::next_expiry).chain(self.search.next()).min()
     }
 
     /// Does what is due.
     fn keep_up(&mut self, now: Instant) {
-        for index in 0..self.trackers.len() {
-            let tracker = &mut self.trackers[index];
-            tracker.offers.retain(|_, pending| now < pending.since + CONNECT_TIME);
-            if tracker.connected && !tracker.busy && tracker.schedule.is_due(now) {
-                self.begin_announce(index);
-            }
+        self.trackers.iter_mut().for_each(|tracker| tracker.expire(now));
+        if self.search.poll(self.live.peers.count() > 0, now) {
+            self.trackers.iter_mut().for_each(Tracker::hasten);
         }
     }
 
-    fn handle_said(&mut self, index: usize, said: Said) {
-        let tracker = &mut self.trackers[index];
+    fn handle_said(&mut self, index: usize, said: TrackerEvent) {
         match said {
-            Said::Connected => {
-                tracker.connected = true;
-                tracker.connection += 1;
-                tracker.busy = false;
-                tracker.event = Event::Started;
-                tracker.offers.clear();
-                tracker.schedule.set_due(Instant::now());
+            TrackerEvent::Connected { .. } => self.trackers[index].connected(),
+            TrackerEvent::Disconnected { .. } => self.trackers[index].disconnected(),
+            TrackerEvent::Due => self.begin_announce(index),
+            TrackerEvent::Announced(announced) => {
+                let before = self.trackers[index].announced(&announced);
+                self.look_for_others(before, (announced.complete, announced.incomplete));
             }
-            Said::Disconnected => {
-                tracker.connected = false;
-                tracker.offers.clear();
-                tracker.schedule.disconnected();
-                tracker.seen = (0, 0);
-            }
-            Said::Announced(Announced { complete, incomplete, interval, .. }) => {
-                tracker.seen = (complete, incomplete);
-                if let Some(interval) = interval {
-                    tracker.schedule.set_interval(interval);
-                }
-            }
-            Said::Offer(offer) => self.take_offer(index, offer),
-            Said::Answer(answer) => self.take_answer(index, answer),
-            Said::Failure(reason) => tracing::debug!(%reason, host = tracker.url.host_str(), "a tracker refuses"),
+            TrackerEvent::Offer(offer) => self.take_offer(index, offer),
+            TrackerEvent::Answer(answer) => self.take_answer(index, answer),
+            // The connection has told the log; and nobody scrapes.
+            TrackerEvent::Failed(_) | TrackerEvent::Scraped(_) => {}
         }
         let live = &self.live;
-        live.trackers.store(self.trackers.iter().filter(|tracker| tracker.connected).count(), Ordering::Relaxed);
-        let most = |of: fn(&Tracker) -> u64| self.trackers.iter().map(of).max().unwrap_or(0);
-        live.seeders.store(most(|tracker| tracker.seen.0), Ordering::Relaxed);
-        live.leechers.store(most(|tracker| tracker.seen.1), Ordering::Relaxed);
+        live.trackers.store(self.trackers.iter().filter(|tracker| tracker.is_connected()).count(), Ordering::Relaxed);
+        let most =
+            |of: fn((u64, u64)) -> u64| self.trackers.iter().map(|tracker| of(tracker.seen())).max().unwrap_or(0);
+        live.seeders.store(most(|(complete, _)| complete), Ordering::Relaxed);
+        live.leechers.store(most(|(_, incomplete)| incomplete), Ordering::Relaxed);
+    }
+
+    /// Where a tracker knows peers of use and none is connected, something went wrong, or they cannot be reached.
+    fn look_for_others(&mut self, before: (u64, u64), now_seen: (u64, u64)) {
+        // This peer is one of them.
+        let others = |(complete, incomplete): (u64, u64)| match self.known_left {
+            Some(0) => incomplete,
+            Some(_) | None => (complete + incomplete).saturating_sub(1),
+        };
+        if others(now_seen) > others(before) {
+            self.search.renew();
+        }
+        if others(now_seen) > 0 && self.live.peers.count() == 0 {
+            self.search.missing(Instant::now());
+        }
     }
 
     fn handle_done(&mut self, done: Done) {
         match done {
-            Done::Offers { tracker, connection, made } => {
-                let state = &self.trackers[tracker];
-                if state.connected && state.connection == connection {
-                    self.announce(tracker, made);
-                }
-            }
-            Done::Channel { opened } => {
-                // Whoever has everything waits for others to come.
-                if opened && self.known_left != Some(0) {
-                    let now = Instant::now();
-                    self.trackers.iter_mut().for_each(|tracker| tracker.schedule.hasten(now));
-                }
-            }
+            Done::Offers { tracker, made } => self.announce(tracker, made),
+            Done::Channel { lasted: Some(lasted) } => self.search.lost(lasted, Instant::now()),
+            Done::Channel { lasted: None } => {}
         }
     }
 
     fn handle_left(&mut self, left: Option<u64>) {
         let before = std::mem::replace(&mut self.known_left, left);
         if left == Some(0) && before != Some(0) {
-            for tracker in self.trackers.iter_mut().filter(|tracker| tracker.connected) {
-                if tracker.event == Event::Update {
-                    tracker.event = Event::Completed;
-                    tracker.schedule.set_due(Instant::now());
-                }
-            }
+            let transfer = self.transfer();
+            self.trackers.iter().for_each(|tracker| tracker.set(transfer));
         }
     }
-
-    /// Makes offers, which takes a moment, and announces with them.
-    fn begin_announce(&mut self, index: usize) {
-        let tracker = &mut self.trackers[index];
-        let free = self.places.available_permits().min(self.shared.slots.available_permits());
-        // Later on, those who miss something come to whoever has everything.
-        let wanted = self.known_left != Some(0) || tracker.event == Event::Started;
-        let count = if wanted { self.shared.config.offers.min(free) } else { 0 };
-        tracker.busy = true;
-        let (connector, connection) = (self.shared.connector.clone(), tracker.connection);
-        let cancel = self.cancel.clone();
-        self.tasks.spawn(async move {
-            let offers = join_all((0..count).map(|_| make_offer(&*connector)));
-            let made = cancel.run_until_cancelled(offers).await.unwrap_or_default();
-            Done::Offers { tracker: index, connection, made: made.into_iter().flatten().collect() }
-        });
-    }
-
-    fn announce(&mut self, index: usize, made: Vec<Made>) {
-        let now = Instant::now();
-        let (uploaded, downloaded) = self.live.traffic.totals();
-        let tracker = &mut self.trackers[index];
-        let mut offers = Vec::new();
-        for Made { offer, pending } in made {
-            tracker.offers.insert(offer.offer_id, Pending { since: now, offer: pending });
-            offers.push(offer);
-        }
-        let event = std::mem::replace(&mut tracker.event, Event::Update);
-        let command = Command::Announce { event, uploaded, downloaded, left: self.known_left, offers };
-        if tracker.commands.try_send(command).is_err() {
-            tracing::debug!("a tracker takes no messages");
-        }
-        tracker.busy = false;
-        tracker.schedule.announced(now);
-    }
-}
-
-async fn make_offer(connector: &dyn Connector) -> Option<Made> {
-    let (sdp, pending) = connector
-        .make_offer()
-        .await
-        .inspect_err(|error| tracing::debug!(error = error as &dyn std::error::Error, "no offer"))
-        .ok()?;
-    let sdp = Sdp::new(&sdp).inspect_err(|error| tracing::debug!(%error, "no offer")).ok()?;
-    Some(Made { offer: Offer { offer_id: OfferId(random_id()), sdp }, pending })
 }
 
 async fn sleep_until(deadline: Option<Instant>) {

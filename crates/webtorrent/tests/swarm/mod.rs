@@ -1,35 +1,26 @@
 //! What takes part: a browser with its tracker, and a BitTorrent client.
 
-use librqbit::{
-    AddTorrent, AddTorrentOptions, ConnectionOptions, CreateTorrentOptions, ListenerMode, ListenerOptions,
-    ManagedTorrent, PeerConnectionOptions, Session, SessionOptions, spawn_utils::BlockingSpawner,
-};
+mod client;
+
+pub(crate) use client::{Client, READ_TIME, eventually, hash_of, limited, random_file};
+
 use serde_json::{Value, json};
-use sha1::{Digest, Sha1};
 use std::{
     collections::HashMap,
-    net::SocketAddr,
-    path::{Path, PathBuf},
+    path::Path,
     process::Stdio,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
 };
-use streamshare_webtorrent::{hybrid::Torrent, tracker::InfoHash};
+use streamshare_webtorrent::tracker::InfoHash;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     process::{Child, Command},
     sync::{MutexGuard, oneshot},
-    time::timeout,
 };
 use url::Url;
-
-/// How long anything may take on a busy machine.
-const TIME: Duration = Duration::from_secs(90);
-/// How long librqbit waits for a silent peer where that is tested, instead of 10 s.
-pub(crate) const READ_TIME: Duration = Duration::from_secs(2);
 
 /// Waits for its turn: browsers need all of a small machine. None where there is no browser to test with.
 pub(crate) async fn one_at_a_time() -> Option<MutexGuard<'static, ()>> {
@@ -57,22 +48,6 @@ fn second_interface() -> Result<(), String> {
     Err(format!("Chromium needs a network interface beside lo, and none could be made: {made:?}"))
 }
 
-pub(crate) async fn limited<T>(what: &str, future: impl Future<Output = T>) -> T {
-    timeout(TIME, future).await.unwrap_or_else(|_| panic!("waited too long for {what}"))
-}
-
-pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + TIME;
-    while !condition() {
-        assert!(Instant::now() < deadline, "waited too long for {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
-pub(crate) fn hash_of(bytes: &[u8]) -> String {
-    Sha1::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 pub(crate) fn unhex(text: &str) -> [u8; 20] {
     let bytes: Vec<u8> = (0..20).map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap()).collect();
     bytes.try_into().unwrap()
@@ -81,15 +56,6 @@ pub(crate) fn unhex(text: &str) -> [u8; 20] {
 /// The `.torrent` that a page made.
 pub(crate) fn torrent_of(seeded: &Value) -> Vec<u8> {
     data_encoding::BASE64.decode(seeded["torrent"].as_str().unwrap().as_bytes()).unwrap()
-}
-
-pub(crate) fn random_file(path: &Path, bytes: usize) -> PathBuf {
-    let mut data = vec![0; bytes];
-    for chunk in data.chunks_mut(1 << 20) {
-        getrandom::fill(chunk).unwrap();
-    }
-    std::fs::write(path, data).unwrap();
-    path.to_owned()
 }
 
 type Waiting = Arc<Mutex<HashMap<u64, oneshot::Sender<Value>>>>;
@@ -178,99 +144,5 @@ impl Calls {
         let answer = limited(command, answer).await.unwrap();
         assert!(answer.get("error").is_none(), "{command}: {answer}");
         answer["value"].clone()
-    }
-}
-
-/// A librqbit session of its own.
-pub(crate) struct Client {
-    session: Arc<Session>,
-    folder: tempfile::TempDir,
-    peer_id: [u8; 20],
-}
-
-/// A torrent in it.
-pub(crate) struct Added {
-    handle: Arc<ManagedTorrent>,
-    pub(crate) info_hash: InfoHash,
-    pub(crate) metainfo: Vec<u8>,
-}
-
-impl Client {
-    pub(crate) async fn start() -> Self {
-        Self::start_with(Duration::from_secs(10)).await
-    }
-
-    /// With a time after which a silent peer is dropped.
-    pub(crate) async fn start_with(read_time: Duration) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut peer_id = *b"-SS0001-000000000000";
-        getrandom::fill(&mut peer_id[8..]).unwrap();
-        let peer_opts = PeerConnectionOptions { read_write_timeout: Some(read_time), ..Default::default() };
-        let options = SessionOptions {
-            dht: None,
-            disable_trackers: true,
-            disable_local_service_discovery: true,
-            persistence: None,
-            peer_id: Some(librqbit::dht::Id20::new(peer_id)),
-            connect: Some(ConnectionOptions { peer_opts: Some(peer_opts), ..Default::default() }),
-            listen: Some(ListenerOptions {
-                mode: ListenerMode::TcpOnly,
-                listen_addr: "127.0.0.1:0".parse().unwrap(),
-                ipv4_only: true,
-                ..Default::default()
-            }),
-            runtime_worker_threads: Some(16),
-            ..Default::default()
-        };
-        let session = Session::new_with_opts(folder.path().to_owned(), options).await.unwrap();
-        Self { session, folder, peer_id }
-    }
-
-    pub(crate) fn listener(&self) -> SocketAddr {
-        self.session.listen_addr().unwrap()
-    }
-
-    pub(crate) fn peer_id(&self) -> [u8; 20] {
-        self.peer_id
-    }
-
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    pub(crate) async fn add(&self, metainfo: Vec<u8>) -> Added {
-        let options = AddTorrentOptions {
-            overwrite: true,
-            output_folder: Some(self.folder.path().to_string_lossy().into()),
-            ..Default::default()
-        };
-        let added = self.session.add_torrent(AddTorrent::from_bytes(metainfo.clone()), Some(options)).await.unwrap();
-        let handle = added.into_handle().unwrap();
-        limited("checking", handle.wait_until_initialized()).await.unwrap();
-        Added { info_hash: InfoHash(handle.info_hash().0), handle, metainfo }
-    }
-
-    pub(crate) async fn seed(&self, file: &Path) -> Added {
-        let options = CreateTorrentOptions { piece_length: Some(262_144), ..Default::default() };
-        let torrent = librqbit::create_torrent(file, options, &BlockingSpawner::new(1)).await.unwrap();
-        let added = self.add(torrent.as_bytes().unwrap().to_vec()).await;
-        assert!(added.handle.stats().finished);
-        added
-    }
-
-    pub(crate) async fn stop(self) {
-        self.session.stop().await;
-    }
-}
-
-impl Added {
-    pub(crate) fn facts(&self) -> Torrent {
-        let stats = self.handle.stats();
-        let pieces = self.handle.with_metadata(|metadata| metadata.info.lengths().total_pieces()).unwrap();
-        Torrent { piece_count: pieces, left: stats.total_bytes - stats.progress_bytes }
-    }
-
-    pub(crate) async fn completed(&self) {
-        self.handle.wait_until_completed().await.unwrap();
     }
 }

@@ -3,7 +3,10 @@
 use super::{Done, Live, Purpose, Shared, Swarm};
 use crate::{
     channel::{Channel, ConnectError},
-    hybrid::{fetch::fetch_metadata, pipe::pipe, signalling::Command},
+    hybrid::{
+        fetch::fetch_metadata,
+        pipe::{PipeError, pipe},
+    },
     tracker::{InfoHash, OfferId, PassedAnswer, PassedOffer, Sdp},
     wire::{Shim, ShimConfig},
 };
@@ -34,26 +37,26 @@ impl Drop for OpeningSlot {
 impl Swarm {
     pub(super) fn take_offer(&mut self, index: usize, offered: PassedOffer) {
         // A tracker that is known by two addresses hands us our own.
-        if self.trackers.iter().any(|tracker| tracker.offers.contains_key(&offered.offer_id)) {
+        if self.trackers.iter().any(|tracker| tracker.has_offered(offered.offer_id)) {
             return;
         }
         let Some(slots) = self.take_slots() else { return };
         let connector = self.shared.connector.clone();
-        let commands = self.trackers[index].commands.clone();
+        let answer_with = self.trackers[index].answerer(&offered);
         let connect = async move {
             let (answer, opening) = connector.make_answer(&offered.sdp.text()).await?;
             let sdp = Sdp::new(&answer).map_err(|error| ConnectError::Local(error.into()))?;
             // Without its answer the offerer comes again at its next announce.
-            drop(commands.try_send(Command::Answer { to: offered.peer_id, offer_id: offered.offer_id, sdp }));
+            answer_with(sdp);
             opening.open().await
         };
         self.spawn_channel(offered.offer_id, slots, connect);
     }
 
     pub(super) fn take_answer(&mut self, index: usize, answered: PassedAnswer) {
-        let Some(pending) = self.trackers[index].offers.remove(&answered.offer_id) else { return };
+        let Some(offer) = self.trackers[index].taken(answered.offer_id) else { return };
         let Some(slots) = self.take_slots() else { return };
-        let connect = async move { pending.offer.answer(&answered.sdp.text()).await };
+        let connect = async move { offer.answer(&answered.sdp.text()).await };
         self.spawn_channel(answered.offer_id, slots, connect);
     }
 
@@ -87,14 +90,15 @@ impl Swarm {
                 Some(Ok(channel)) => channel,
                 Some(Err(error)) => {
                     tracing::debug!(error = &error as &dyn std::error::Error, "no channel");
-                    return Done::Channel { opened: false };
+                    return Done::Channel { lasted: None };
                 }
-                None => return Done::Channel { opened: false },
+                None => return Done::Channel { lasted: None },
             };
             drop(opening);
-            task.use_channel(channel, purpose).await;
+            let since = Instant::now();
+            let is_loss = task.use_channel(channel, purpose).await;
             drop(taken);
-            Done::Channel { opened: true }
+            Done::Channel { lasted: is_loss.then(|| since.elapsed()) }
         });
     }
 }
@@ -108,7 +112,8 @@ struct ChannelTask {
 }
 
 impl ChannelTask {
-    async fn use_channel(&self, channel: Channel, purpose: Purpose) {
+    /// Answers whether a peer was lost by the channel's end.
+    async fn use_channel(&self, channel: Channel, purpose: Purpose) -> bool {
         match purpose {
             Purpose::Serve { piece_count } => self.serve(channel, piece_count).await,
             Purpose::Resolve { found } => {
@@ -118,11 +123,12 @@ impl ChannelTask {
                     Some(Err(error)) => tracing::debug!(error = &error as &dyn std::error::Error, "no metadata"),
                     None => {}
                 }
+                true
             }
         }
     }
 
-    async fn serve(&self, channel: Channel, piece_count: u32) {
+    async fn serve(&self, channel: Channel, piece_count: u32) -> bool {
         let config = &self.shared.config;
         let shim = ShimConfig { keep_alive: config.keep_alive, ..ShimConfig::new(self.info_hash, config.peer_id) };
         let shim = Shim::new(shim, Some(piece_count), Instant::now());
@@ -138,7 +144,13 @@ impl ChannelTask {
         }
         match ended {
             Ok(()) => tracing::debug!("a peer has left"),
+            // It is still there, over another channel.
+            Err(PipeError::Duplicate) => {
+                self.live.duplicates.fetch_add(1, Ordering::Relaxed);
+                return false;
+            }
             Err(error) => tracing::debug!(error = &error as &dyn std::error::Error, "a peer is gone"),
         }
+        true
     }
 }

@@ -1,19 +1,19 @@
-//! One tracker: connects, serves the connection, waits, and connects anew.
+//! One tracker: connects, serves the connection, waits, and connects anew, for as long as somebody is there.
 
 use super::{
-    CloseCause, Shared, TrackerClientConfig, TrackerEvent, TrackerIndex, answered,
+    CloseCause, Shared, TrackerClientConfig, TrackerEvent, Transfer,
     dial::{Socket, broken, dial},
+    roster::{Audience, Roster, State},
     schedule::{Due, Schedule},
 };
-use crate::tracker::{InfoHash, Offer, OfferId, PeerId, PeerMessage, Scrape, Sdp, TrackerMessage};
+use crate::tracker::{Answer, InfoHash, Offer, OfferId, PeerId, PeerMessage, Scrape, Sdp, TrackerMessage};
 use futures_util::{SinkExt, StreamExt};
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 use tokio::{
-    sync::{mpsc, watch},
+    sync::mpsc,
     time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until, timeout},
 };
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_util::sync::CancellationToken;
 use url::Url;
 
 /// How often a tracker is asked whether it lives. Proxies end connections that are silent for a minute.
@@ -31,29 +31,28 @@ const LEAVE_MAX: Duration = Duration::from_secs(2);
 /// How long a connection must have lasted for the next one to be tried soon.
 const STEADY: Duration = Duration::from_secs(30);
 
-/// What is to be sent.
+/// What is to be done.
 #[derive(Debug)]
 pub(super) enum Order {
-    Announce { info_hash: InfoHash, offers: Vec<Offer> },
+    Announce { info_hash: InfoHash, transfer: Transfer, offers: Vec<Offer> },
+    Hasten { info_hash: InfoHash },
     Answer { info_hash: InfoHash, to_peer_id: PeerId, offer_id: OfferId, sdp: Sdp },
-    Scrape { info_hashes: Vec<InfoHash> },
+    Scrape { info_hash: InfoHash },
 }
 
 /// Everything about one tracker.
 pub(super) struct Link {
-    pub(super) tracker: TrackerIndex,
     pub(super) url: Url,
-    pub(super) config: Arc<TrackerClientConfig>,
+    /// For `wss`.
+    pub(super) tls: Option<Arc<rustls::ClientConfig>>,
     pub(super) shared: Arc<Shared>,
-    pub(super) changed: watch::Receiver<()>,
+    pub(super) roster: Arc<Roster>,
     pub(super) orders: mpsc::Receiver<Order>,
-    pub(super) events: mpsc::Sender<TrackerEvent>,
-    pub(super) stop: CancellationToken,
 }
 
 /// Why a connection is over.
 enum End {
-    /// The client was told to stop, or nobody takes its events.
+    /// The client was told to stop, or nobody is at the tracker any more.
     Stop,
     /// The connection is lost.
     Lost(CloseCause),
@@ -72,46 +71,55 @@ enum Happened {
 impl Link {
     pub(super) async fn run(mut self) {
         let mut failures = 0;
-        loop {
-            let (since, stop) = (Instant::now(), self.stop.clone());
-            let dialed = tokio::select! {
-                () = stop.cancelled() => return,
-                dialed = dial(&self.url, &self.config) => dialed,
-            };
-            let end = match dialed {
-                Ok(mut socket) => self.serve(&mut socket).await,
-                Err(cause) => End::Lost(cause),
-            };
-            let End::Lost(cause) = end else { return };
-            failures = if since.elapsed() > STEADY { 0 } else { failures + 1 };
-            let retry_in = self.retry_in(failures);
-            tracing::debug!(tracker = self.tracker.0, %cause, ?retry_in, "tracker lost");
-            if self.tell(TrackerEvent::Disconnected { tracker: self.tracker, cause, retry_in }).await.is_err() {
-                return;
+        while let End::Lost(cause) = self.connect(&mut failures).await {
+            let retry_in = retry_in(&self.shared.config, failures);
+            tracing::debug!(host = self.url.host_str(), %cause, ?retry_in, "no connection to a tracker");
+            self.roster.set_state(State::Disconnected { cause: Arc::new(cause), retry_in });
+            if self.unless_over(sleep(retry_in)).await.is_none() {
+                break;
             }
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = sleep(retry_in) => {}
+        }
+        self.roster.close();
+    }
+
+    /// One connection, from its making to its end. Counts failures.
+    async fn connect(&mut self, failures: &mut u32) -> End {
+        let connections = Arc::clone(&self.shared.connections);
+        // The semaphore is never closed.
+        let Some(Ok(_connection)) = self.unless_over(connections.acquire_owned()).await else { return End::Stop };
+        let since = Instant::now();
+        let dialing = dial(&self.url, self.tls.as_ref(), self.shared.config.connect_timeout);
+        let end = match self.unless_over(dialing).await {
+            Some(Ok(mut socket)) => self.serve(&mut socket).await,
+            Some(Err(cause)) => End::Lost(cause),
+            None => End::Stop,
+        };
+        *failures = if since.elapsed() > STEADY { 1 } else { failures.saturating_add(1) };
+        end
+    }
+
+    /// What comes of something, or nothing where the client stops or everybody leaves meanwhile.
+    async fn unless_over<T>(&self, something: impl Future<Output = T>) -> Option<T> {
+        let abandoned = async {
+            while !self.shared.close_if_empty(&self.url, &self.roster) {
+                self.roster.changed().await;
             }
-            // What was meant for the last connection is worth nothing on the next.
-            while self.orders.try_recv().is_ok() {}
+        };
+        tokio::select! {
+            () = self.shared.stop.cancelled() => None,
+            () = abandoned => None,
+            done = something => Some(done),
         }
     }
 
-    /// Between half of it and the whole: those who lost the same tracker at once must not come back at once.
-    fn retry_in(&self, failures: u32) -> Duration {
-        let doubled = self.config.retry_min.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1)));
-        let whole = doubled.min(self.config.retry_max);
-        let chance = f64::from(getrandom::u32().unwrap_or(u32::MAX / 2)) / f64::from(u32::MAX);
-        whole.mul_f64(0.5 + chance / 2.0)
-    }
-
     async fn serve(&mut self, socket: &mut Socket) -> End {
+        // What was meant for the last connection is worth nothing on this one.
+        while self.orders.try_recv().is_ok() {}
         // A new one each time: WebTorrent drops a second connection from the same id without a word.
         let peer_id = new_peer_id();
-        let mut schedule = Schedule::new(peer_id, &self.config);
-        let served = self.exchange(socket, &mut schedule, peer_id).await;
-        let Err(end) = served;
+        let mut schedule = Schedule::new(peer_id, &self.shared.config);
+        self.roster.set_state(State::Connected { peer_id });
+        let Err(end) = self.exchange(socket, &mut schedule, peer_id).await;
         if matches!(end, End::Stop) {
             let leave = async {
                 for announce in schedule.leave() {
@@ -130,42 +138,33 @@ impl Link {
         socket: &mut Socket,
         schedule: &mut Schedule,
         peer_id: PeerId,
-    ) -> Result<std::convert::Infallible, End> {
-        self.tell(TrackerEvent::Connected { tracker: self.tracker, peer_id }).await?;
-        self.changed.mark_changed();
+    ) -> Result<Infallible, End> {
         let mut pings = interval_at(Instant::now() + PING_INTERVAL, PING_INTERVAL);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut heard = Instant::now();
-        let (stop, events) = (self.stop.clone(), self.events.clone());
+        self.take_over(socket, schedule).await?;
         loop {
             let next = schedule.next();
             let happened = tokio::select! {
-                () = stop.cancelled() => Happened::Stop,
-                () = events.closed() => Happened::Stop,
+                () = self.shared.stop.cancelled() => Happened::Stop,
                 incoming = socket.next() => Happened::Incoming(incoming),
                 Some(order) = self.orders.recv() => Happened::Order(order),
-                Ok(()) = self.changed.changed() => Happened::Changed,
+                () = self.roster.changed() => Happened::Changed,
                 () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => Happened::Due,
                 _ = pings.tick() => Happened::Ping,
             };
-            let now = Instant::now();
             match happened {
                 Happened::Stop => return Err(End::Stop),
                 Happened::Incoming(incoming) => {
-                    heard = now;
-                    self.take_in(incoming, schedule, peer_id).await?;
+                    heard = Instant::now();
+                    self.take_in(incoming, schedule, peer_id)?;
                 }
-                Happened::Order(order) => self.carry_out(order, socket, schedule, peer_id).await?,
-                Happened::Changed => {
-                    let news = schedule.set_torrents(&self.shared.torrents(), now);
-                    for announce in news {
-                        send(socket, text(&PeerMessage::Announce(announce))).await?;
-                    }
-                }
+                Happened::Order(order) => carry_out(order, socket, schedule, peer_id).await?,
+                Happened::Changed => self.take_over(socket, schedule).await?,
                 Happened::Due => {
-                    for due in schedule.poll(now) {
+                    for due in schedule.poll(Instant::now()) {
                         match due {
-                            Due::Ask(info_hash) => self.ask(info_hash).await?,
+                            Due::Ask(hash) => self.roster.deliver(hash, Audience::Newest, &TrackerEvent::Due),
                             Due::Announce(announce) => send(socket, text(&PeerMessage::Announce(announce))).await?,
                         }
                     }
@@ -176,33 +175,16 @@ impl Link {
         }
     }
 
-    async fn ask(&self, info_hash: InfoHash) -> Result<(), End> {
-        self.tell(TrackerEvent::Due { tracker: self.tracker, info_hash, offers: self.config.offers }).await
-    }
-
-    async fn carry_out(
-        &self,
-        order: Order,
-        socket: &mut Socket,
-        schedule: &mut Schedule,
-        peer_id: PeerId,
-    ) -> Result<(), End> {
-        let message = match order {
-            Order::Announce { info_hash, offers } => match schedule.announce(info_hash, offers, Instant::now()) {
-                Some(announce) => PeerMessage::Announce(announce),
-                // It was removed meanwhile.
-                None => return Ok(()),
-            },
-            Order::Answer { info_hash, to_peer_id, offer_id, sdp } => {
-                PeerMessage::Answer(answered((info_hash, to_peer_id, offer_id, sdp), peer_id))
-            }
-            Order::Scrape { info_hashes } => PeerMessage::Scrape(Scrape { info_hashes }),
-        };
-        send(socket, text(&message)).await
+    /// Takes over which torrents there are, and tells the tracker what it must know at once. Ends where there are none.
+    async fn take_over(&self, socket: &mut Socket, schedule: &mut Schedule) -> Result<(), End> {
+        for announce in schedule.set_torrents(&self.roster.torrents(), Instant::now()) {
+            send(socket, text(&PeerMessage::Announce(announce))).await?;
+        }
+        if self.shared.close_if_empty(&self.url, &self.roster) { Err(End::Stop) } else { Ok(()) }
     }
 
     /// Handles what the tracker sent.
-    async fn take_in(
+    fn take_in(
         &self,
         incoming: Option<Result<Message, Error>>,
         schedule: &mut Schedule,
@@ -222,34 +204,62 @@ impl Link {
             None => return Err(End::Lost(CloseCause::Closed { code: None })),
             Some(Err(error)) => return Err(End::Lost(broken(error))),
         };
-        let tracker = self.tracker;
-        let event = match TrackerMessage::from_json(&text) {
+        let deliver = |hash, event| self.roster.deliver(hash, Audience::All, &event);
+        match TrackerMessage::from_json(&text) {
             Ok(TrackerMessage::Announced(announced)) => {
                 schedule.announced(&announced, Instant::now());
-                TrackerEvent::Announced { tracker, announced }
+                deliver(announced.info_hash, TrackerEvent::Announced(announced));
             }
-            // The tracker does not know that one peer may have two torrents' worth of connections: an offer of one's own.
-            Ok(TrackerMessage::Offer(offer)) if offer.peer_id == peer_id => return Ok(()),
-            Ok(TrackerMessage::Answer(answer)) if answer.peer_id == peer_id => return Ok(()),
-            Ok(TrackerMessage::Offer(offer)) => TrackerEvent::Offer { tracker, offer },
-            Ok(TrackerMessage::Answer(answer)) => TrackerEvent::Answer { tracker, answer },
-            Ok(TrackerMessage::Scrape(files)) => TrackerEvent::Scraped { tracker, files },
-            Ok(TrackerMessage::Failure(failure)) => TrackerEvent::Failed { tracker, failure },
+            // A tracker that does not know this peer hands it its own.
+            Ok(TrackerMessage::Offer(offer)) if offer.peer_id == peer_id => {}
+            Ok(TrackerMessage::Answer(answer)) if answer.peer_id == peer_id => {}
+            Ok(TrackerMessage::Offer(offer)) => {
+                self.roster.deliver(offer.info_hash, Audience::Newest, &TrackerEvent::Offer(offer));
+            }
+            Ok(TrackerMessage::Answer(answer)) => deliver(answer.info_hash, TrackerEvent::Answer(answer)),
+            Ok(TrackerMessage::Scrape(files)) => {
+                files.into_iter().for_each(|(hash, counts)| deliver(hash, TrackerEvent::Scraped(counts)));
+            }
+            Ok(TrackerMessage::Failure(failure)) => {
+                tracing::debug!(host = self.url.host_str(), reason = failure.reason, "a tracker refuses");
+                if let Some(info_hash) = failure.info_hash {
+                    deliver(info_hash, TrackerEvent::Failed(failure));
+                }
+            }
             Err(error) => {
-                tracing::debug!(tracker = tracker.0, %error, "a tracker sent what is no message");
-                return Ok(());
+                tracing::debug!(host = self.url.host_str(), %error, "a tracker sent what is no message");
             }
-        };
-        self.tell(event).await
-    }
-
-    /// Waits for room in the events' channel: a connection must not run ahead of who handles it.
-    async fn tell(&self, event: TrackerEvent) -> Result<(), End> {
-        tokio::select! {
-            () = self.stop.cancelled() => Err(End::Stop),
-            sent = self.events.send(event) => sent.map_err(|_| End::Stop),
         }
+        Ok(())
     }
+}
+
+async fn carry_out(order: Order, socket: &mut Socket, schedule: &mut Schedule, peer_id: PeerId) -> Result<(), End> {
+    let now = Instant::now();
+    let message = match order {
+        Order::Announce { info_hash, transfer, offers } => {
+            // It may have been removed meanwhile.
+            let Some(announce) = schedule.announce(info_hash, transfer, offers, now) else { return Ok(()) };
+            PeerMessage::Announce(announce)
+        }
+        Order::Hasten { info_hash } => {
+            schedule.hasten(info_hash, now);
+            return Ok(());
+        }
+        Order::Answer { info_hash, to_peer_id, offer_id, sdp } => {
+            PeerMessage::Answer(Answer { info_hash, peer_id, to_peer_id, offer_id, sdp })
+        }
+        Order::Scrape { info_hash } => PeerMessage::Scrape(Scrape { info_hashes: vec![info_hash] }),
+    };
+    send(socket, text(&message)).await
+}
+
+/// Between half of it and the whole: those who lost the same tracker at once must not come back at once.
+fn retry_in(config: &TrackerClientConfig, failures: u32) -> Duration {
+    let doubled = config.retry_min.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1)));
+    let whole = doubled.min(config.retry_max);
+    let chance = f64::from(getrandom::u32().unwrap_or(u32::MAX / 2)) / f64::from(u32::MAX);
+    whole.mul_f64(0.5 + chance / 2.0)
 }
 
 fn text(message: &PeerMessage) -> Message {

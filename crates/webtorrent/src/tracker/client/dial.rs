@@ -1,6 +1,6 @@
 //! From a tracker's address to a WebSocket.
 
-use super::{StartError, TrackerClientConfig};
+use super::JoinError;
 use crate::tracker::limits::MESSAGE_BYTES_MAX;
 use rustls::pki_types::ServerName;
 use rustls_platform_verifier::BuilderVerifierExt;
@@ -69,21 +69,24 @@ pub(super) type Socket = WebSocketStream<Box<dyn Stream>>;
 const READ_BUFFER: usize = 16 * 1024;
 
 /// TLS with the certificates that the system trusts. It names its cryptography: a process may link several.
-pub(super) fn system_tls() -> Result<Arc<rustls::ClientConfig>, StartError> {
-    let tls = |error: rustls::Error| StartError::Tls { reason: error.to_string() };
+pub(super) fn system_tls() -> Result<Arc<rustls::ClientConfig>, JoinError> {
+    let tls = |error: rustls::Error| JoinError::Tls { reason: error.to_string() };
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let config = builder.map_err(tls)?.with_platform_verifier().map_err(tls)?.with_no_client_auth();
     Ok(Arc::new(config))
 }
 
-/// Connects within the configured time.
-pub(super) async fn dial(url: &Url, config: &TrackerClientConfig) -> Result<Socket, CloseCause> {
-    let after = config.connect_timeout;
-    timeout(after, connect(url, config)).await.unwrap_or(Err(CloseCause::Timeout { after }))
+/// Connects within some time, by TLS where there are settings for it.
+pub(super) async fn dial(
+    url: &Url,
+    tls: Option<&Arc<rustls::ClientConfig>>,
+    after: Duration,
+) -> Result<Socket, CloseCause> {
+    timeout(after, connect(url, tls)).await.unwrap_or(Err(CloseCause::Timeout { after }))
 }
 
-async fn connect(url: &Url, config: &TrackerClientConfig) -> Result<Socket, CloseCause> {
+async fn connect(url: &Url, tls: Option<&Arc<rustls::ClientConfig>>) -> Result<Socket, CloseCause> {
     let invalid = |what| CloseCause::Connect(io::Error::new(io::ErrorKind::InvalidInput, what));
     let port = url.port_or_known_default().ok_or_else(|| invalid("an address without a port"))?;
     let (stream, name) = match url.host() {
@@ -103,12 +106,12 @@ async fn connect(url: &Url, config: &TrackerClientConfig) -> Result<Socket, Clos
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
-    let stream: Box<dyn Stream> = match &config.tls {
-        Some(tls) if url.scheme() == "wss" => {
+    let stream: Box<dyn Stream> = match tls {
+        Some(tls) => {
             let connector = TlsConnector::from(Arc::clone(tls));
             Box::new(connector.connect(name, stream).await.map_err(CloseCause::Tls)?)
         }
-        Some(_) | None => Box::new(stream),
+        None => Box::new(stream),
     };
     let limits = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)

@@ -1,9 +1,12 @@
 //! When to announce which torrent at one tracker, and as what. No IO and no clock: one connection's memory.
 
-use super::{Torrents, TrackerClientConfig, Transfer};
+use super::{TrackerClientConfig, Transfer, roster::Torrents};
 use crate::tracker::{Announce, Announced, Event, InfoHash, Offer, PeerId, limits::OFFERS_MAX};
 use std::{collections::BTreeMap, time::Duration};
 use tokio::time::Instant;
+
+/// What holds where a tracker does not say how often it wants to hear of a torrent: what bittorrent-tracker says.
+const INTERVAL: Duration = Duration::from_secs(120);
 
 #[derive(Debug)]
 pub(super) struct Schedule {
@@ -11,18 +14,25 @@ pub(super) struct Schedule {
     offers_timeout: Duration,
     interval_min: Duration,
     interval_max: Duration,
+    hasten_min: Duration,
     torrents: BTreeMap<InfoHash, Entry>,
 }
 
 #[derive(Debug)]
 struct Entry {
+    /// The number of who is asked for offers.
+    member: u64,
     transfer: Transfer,
     /// Whether the tracker knows of this peer.
     is_started: bool,
     /// Whether the tracker knows that it is complete.
     is_complete: bool,
     interval: Duration,
+    /// When it was last announced.
+    last: Option<Instant>,
     next: Next,
+    /// It is announced sooner than the tracker wants it.
+    is_hastened: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -47,13 +57,14 @@ impl Schedule {
             offers_timeout: config.offers_timeout,
             interval_min: config.interval_min,
             interval_max: config.interval_max.max(config.interval_min),
+            hasten_min: config.hasten_min,
             torrents: BTreeMap::new(),
         }
     }
 
     /// Takes over what torrents there are; gives back what the tracker must know at once.
     pub(super) fn set_torrents(&mut self, torrents: &Torrents, now: Instant) -> Vec<Announce> {
-        let mut out = Vec::new();
+        let (mut out, mut renewed) = (Vec::new(), Vec::new());
         let peer_id = self.peer_id;
         self.torrents.retain(|&info_hash, entry| {
             let stays = torrents.contains_key(&info_hash);
@@ -62,21 +73,42 @@ impl Schedule {
             }
             stays
         });
-        for (&info_hash, &transfer) in torrents {
+        let interval = self.clamp(INTERVAL);
+        for (&info_hash, &(member, transfer)) in torrents {
             let entry = self.torrents.entry(info_hash).or_insert_with(|| Entry {
+                member,
                 transfer,
                 is_started: false,
                 is_complete: false,
-                interval: self.interval_max,
+                interval,
+                last: None,
                 next: Next::Ask(now),
+                is_hastened: false,
             });
+            // A new member shall not wait until the tracker wants to hear of the torrent again.
+            if std::mem::replace(&mut entry.member, member) != member {
+                renewed.push(info_hash);
+            }
             entry.transfer = transfer;
             if entry.is_started && !entry.is_complete && transfer.left == Some(0) {
                 entry.is_complete = true;
                 out.push(entry.announce(info_hash, peer_id, Event::Completed));
             }
         }
+        renewed.into_iter().for_each(|info_hash| self.hasten(info_hash, now));
         out
+    }
+
+    /// Announces a torrent soon.
+    pub(super) fn hasten(&mut self, info_hash: InfoHash, now: Instant) {
+        let Some(entry) = self.torrents.get_mut(&info_hash) else { return };
+        let soon = entry.last.map_or(now, |last| now.max(last + self.hasten_min));
+        if let Next::Ask(at) = entry.next
+            && soon < at
+        {
+            entry.next = Next::Ask(soon);
+            entry.is_hastened = true;
+        }
     }
 
     /// What is due.
@@ -92,7 +124,11 @@ impl Schedule {
                 Next::Ask(_) | Next::Announce(_) => {}
             }
         }
-        due.extend(without.into_iter().filter_map(|hash| self.announce(hash, Vec::new(), now)).map(Due::Announce));
+        for info_hash in without {
+            let transfer = self.torrents.get(&info_hash).map(|entry| entry.transfer);
+            let announce = transfer.and_then(|transfer| self.announce(info_hash, transfer, Vec::new(), now));
+            due.extend(announce.map(Due::Announce));
+        }
         due
     }
 
@@ -107,12 +143,26 @@ impl Schedule {
     }
 
     /// The announce of a torrent, if it is one of those.
-    pub(super) fn announce(&mut self, info_hash: InfoHash, mut offers: Vec<Offer>, now: Instant) -> Option<Announce> {
+    pub(super) fn announce(
+        &mut self,
+        info_hash: InfoHash,
+        transfer: Transfer,
+        mut offers: Vec<Offer>,
+        now: Instant,
+    ) -> Option<Announce> {
         let entry = self.torrents.get_mut(&info_hash)?;
+        entry.transfer = transfer;
+        entry.last = Some(now);
         entry.next = Next::Ask(now + entry.interval);
-        // What was complete from the start was not completed (BEP 3).
-        let event = if entry.is_started { Event::Update } else { Event::Started };
-        entry.is_complete |= entry.transfer.left == Some(0);
+        entry.is_hastened = false;
+        let is_complete = transfer.left == Some(0);
+        let event = match (entry.is_started, entry.is_complete) {
+            // What was complete from the start was not completed (BEP 3).
+            (false, _) => Event::Started,
+            (true, false) if is_complete => Event::Completed,
+            (true, _) => Event::Update,
+        };
+        entry.is_complete |= is_complete;
         entry.is_started = true;
         offers.truncate(OFFERS_MAX);
         Some(Announce { offers, ..entry.announce(info_hash, self.peer_id, event) })
@@ -120,12 +170,17 @@ impl Schedule {
 
     /// The tracker took an announce, and says when it wants the next one.
     pub(super) fn announced(&mut self, announced: &Announced, now: Instant) {
+        let interval = self.clamp(announced.interval.map_or(INTERVAL, Duration::from_secs));
         let Some(entry) = self.torrents.get_mut(&announced.info_hash) else { return };
-        let asked = announced.interval.map_or(self.interval_max, Duration::from_secs);
-        entry.interval = asked.clamp(self.interval_min, self.interval_max);
-        if let Next::Ask(_) = entry.next {
-            entry.next = Next::Ask(now + entry.interval);
+        entry.interval = interval;
+        if let Next::Ask(at) = entry.next {
+            let wanted = now + interval;
+            entry.next = Next::Ask(if entry.is_hastened { wanted.min(at) } else { wanted });
         }
+    }
+
+    fn clamp(&self, interval: Duration) -> Duration {
+        interval.clamp(self.interval_min, self.interval_max)
     }
 
     /// What to tell the tracker when this peer leaves all.
@@ -149,11 +204,19 @@ mod tests {
     const ADA: InfoHash = InfoHash([1; 20]);
 
     fn schedule() -> Schedule {
-        Schedule::new(PeerId([7; 20]), &TrackerClientConfig::new(Vec::new()))
+        Schedule::new(PeerId([7; 20]), &TrackerClientConfig::default())
+    }
+
+    fn transfer(left: Option<u64>) -> Transfer {
+        Transfer { left, ..Transfer::default() }
     }
 
     fn torrents(left: Option<u64>) -> Torrents {
-        [(ADA, Transfer { left, ..Transfer::default() })].into()
+        [(ADA, (1, transfer(left)))].into()
+    }
+
+    fn announced(interval: Option<u64>) -> Announced {
+        Announced { info_hash: ADA, complete: 0, incomplete: 1, interval }
     }
 
     fn events(announces: &[Announce]) -> Vec<Event> {
@@ -168,23 +231,55 @@ mod tests {
         assert_eq!(schedule.next(), Some(start));
         assert_eq!(schedule.poll(start), [Due::Ask(ADA)]);
         assert!(schedule.poll(start).is_empty());
-        let started = schedule.announce(ADA, Vec::new(), start).unwrap();
+        let started = schedule.announce(ADA, transfer(None), Vec::new(), start).unwrap();
         assert_eq!((started.event, started.left), (Event::Started, None));
         // The tracker's wish is followed, within limits.
-        for (wish, wanted) in [(Some(120), 120), (Some(1), 15), (Some(u64::MAX), 600), (None, 600)] {
-            let announced = Announced { info_hash: ADA, complete: 0, incomplete: 1, interval: wish };
-            schedule.announced(&announced, start);
+        for (wish, wanted) in [(Some(120), 120), (Some(1), 15), (Some(u64::MAX), 600), (None, 120)] {
+            schedule.announced(&announced(wish), start);
             assert_eq!(schedule.next(), Some(start + Duration::from_secs(wanted)));
         }
-        let later = start + Duration::from_secs(600);
+        let later = start + Duration::from_secs(120);
         assert_eq!(schedule.poll(later), [Due::Ask(ADA)]);
-        assert_eq!(schedule.announce(ADA, Vec::new(), later).unwrap().event, Event::Update);
+        assert_eq!(schedule.announce(ADA, transfer(Some(9)), Vec::new(), later).unwrap().event, Event::Update);
         assert_eq!(events(&schedule.set_torrents(&torrents(Some(0)), later)), [Event::Completed]);
         assert!(schedule.set_torrents(&torrents(Some(0)), later).is_empty());
         assert_eq!(events(&schedule.leave()), [Event::Stopped]);
         assert_eq!(events(&schedule.set_torrents(&Torrents::new(), later)), [Event::Stopped]);
         assert_eq!((schedule.next(), schedule.leave()), (None, vec![]));
-        assert_eq!(schedule.announce(ADA, Vec::new(), later), None);
+        assert_eq!(schedule.announce(ADA, transfer(None), Vec::new(), later), None);
+    }
+
+    #[test]
+    fn what_is_hastened_comes_soon_but_not_at_once() {
+        let (mut schedule, start) = (schedule(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        schedule.set_torrents(&torrents(Some(5)), start);
+        schedule.poll(start);
+        // The offers are being made: it is under way.
+        schedule.hasten(ADA, start);
+        assert_eq!(schedule.next(), Some(at(10)));
+        schedule.announce(ADA, transfer(Some(5)), Vec::new(), start);
+        schedule.hasten(ADA, at(1));
+        assert_eq!(schedule.next(), Some(at(5)));
+        // What the tracker says to the announce before does not put it off.
+        schedule.announced(&announced(Some(120)), at(2));
+        assert_eq!(schedule.next(), Some(at(5)));
+        assert_eq!(schedule.poll(at(5)), [Due::Ask(ADA)]);
+        schedule.announce(ADA, transfer(Some(5)), Vec::new(), at(5));
+        assert_eq!(schedule.next(), Some(at(125)));
+        schedule.hasten(ADA, at(60));
+        assert_eq!(schedule.next(), Some(at(60)));
+    }
+
+    #[test]
+    fn a_new_member_is_not_kept_waiting() {
+        let (mut schedule, start) = (schedule(), Instant::now());
+        schedule.set_torrents(&torrents(None), start);
+        schedule.announce(ADA, transfer(None), Vec::new(), start);
+        let late = start + Duration::from_secs(30);
+        assert!(schedule.set_torrents(&[(ADA, (2, transfer(Some(5))))].into(), late).is_empty());
+        assert_eq!(schedule.poll(late), [Due::Ask(ADA)]);
+        assert_eq!(schedule.announce(ADA, transfer(Some(0)), Vec::new(), late).unwrap().event, Event::Completed);
     }
 
     #[test]
@@ -196,14 +291,15 @@ mod tests {
         assert_eq!(schedule.next(), Some(late));
         let due = schedule.poll(late);
         assert!(matches!(&due[..], [Due::Announce(announce)] if announce.event == Event::Started), "{due:?}");
-        assert_eq!(schedule.next(), Some(late + Duration::from_secs(600)));
+        assert_eq!(schedule.next(), Some(late + Duration::from_secs(120)));
     }
 
     #[test]
     fn what_was_complete_from_the_start_was_not_completed() {
         let (mut schedule, start) = (schedule(), Instant::now());
         schedule.set_torrents(&torrents(Some(0)), start);
-        assert_eq!(schedule.announce(ADA, Vec::new(), start).unwrap().event, Event::Started);
+        let started = schedule.announce(ADA, transfer(Some(0)), Vec::new(), start).unwrap();
+        assert_eq!(started.event, Event::Started);
         assert!(schedule.set_torrents(&torrents(Some(0)), start).is_empty());
         // Who leaves before it came says nothing.
         let mut schedule = self::schedule();

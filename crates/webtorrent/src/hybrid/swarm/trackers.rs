@@ -1,0 +1,173 @@
+//! A torrent's places at its trackers, and the offers it makes there.
+
+use super::{Done, Swarm};
+use crate::{
+    channel::{CONNECT_TIME, Connector, PendingOffer},
+    hybrid::random_id,
+    tracker::{Announced, Membership, Offer, OfferId, PassedOffer, Sdp, Transfer},
+};
+use futures_util::{StreamExt, future::join_all, stream};
+use std::{collections::HashMap, sync::Arc, time::Instant};
+use url::Url;
+
+/// Trackers of a torrent that count. A magnet link of WebTorrent has 3 to 8.
+const TRACKERS_MAX: usize = 16;
+
+/// One of a swarm's trackers.
+pub(super) struct Tracker {
+    url: Url,
+    membership: Arc<Membership>,
+    is_connected: bool,
+    /// Offers are wanted even of whoever has everything.
+    is_eager: bool,
+    /// Offers are being made for an announce.
+    is_busy: bool,
+    offers: HashMap<OfferId, Pending>,
+    seen: (u64, u64),
+}
+
+struct Pending {
+    since: Instant,
+    offer: Box<dyn PendingOffer>,
+}
+
+pub(super) struct Made {
+    offer: Offer,
+    pending: Box<dyn PendingOffer>,
+}
+
+impl Tracker {
+    pub(super) fn is_connected(&self) -> bool {
+        self.is_connected
+    }
+
+    /// How many peers it knows: those that have everything, and the others.
+    pub(super) fn seen(&self) -> (u64, u64) {
+        self.seen
+    }
+
+    pub(super) fn connected(&mut self) {
+        self.is_connected = true;
+        // It knows nothing of this peer yet.
+        self.is_eager = true;
+        self.offers.clear();
+    }
+
+    pub(super) fn disconnected(&mut self) {
+        self.is_connected = false;
+        self.offers.clear();
+        self.seen = (0, 0);
+    }
+
+    /// Gives what it knew before.
+    pub(super) fn announced(&mut self, announced: &Announced) -> (u64, u64) {
+        std::mem::replace(&mut self.seen, (announced.complete, announced.incomplete))
+    }
+
+    pub(super) fn hasten(&mut self) {
+        self.is_eager = true;
+        self.membership.hasten();
+    }
+
+    pub(super) fn set(&self, transfer: Transfer) {
+        self.membership.set(transfer);
+    }
+
+    pub(super) fn has_offered(&self, offer_id: OfferId) -> bool {
+        self.offers.contains_key(&offer_id)
+    }
+
+    /// The offer that was taken, if it is still good.
+    pub(super) fn taken(&mut self, offer_id: OfferId) -> Option<Box<dyn PendingOffer>> {
+        self.offers.remove(&offer_id).map(|pending| pending.offer)
+    }
+
+    /// What answers an offer that came from here.
+    pub(super) fn answerer(&self, offer: &PassedOffer) -> impl FnOnce(Sdp) + Send + use<> {
+        let (membership, offer) = (Arc::clone(&self.membership), offer.clone());
+        move |sdp| membership.answer(&offer, sdp)
+    }
+
+    pub(super) fn next_expiry(&self) -> Option<Instant> {
+        self.offers.values().map(|pending| pending.since + CONNECT_TIME).min()
+    }
+
+    pub(super) fn expire(&mut self, now: Instant) {
+        self.offers.retain(|_, pending| now < pending.since + CONNECT_TIME);
+    }
+}
+
+impl Swarm {
+    pub(super) fn join_trackers(&mut self, trackers: Vec<Url>) {
+        for url in trackers {
+            if self.trackers.len() == TRACKERS_MAX || self.trackers.iter().any(|tracker| tracker.url == url) {
+                continue;
+            }
+            let (membership, events) = match self.shared.trackers.join(&url, self.info_hash, self.transfer()) {
+                Ok(joined) => joined,
+                Err(error) => {
+                    tracing::debug!(%error, "a tracker is left out");
+                    continue;
+                }
+            };
+            let index = self.trackers.len();
+            let said = stream::unfold(events, async |mut events| Some((events.next().await?, events)));
+            self.said.push(said.map(move |said| (index, said)).boxed());
+            self.search.renew();
+            self.trackers.push(Tracker {
+                url,
+                membership: Arc::new(membership),
+                is_connected: false,
+                is_eager: true,
+                is_busy: false,
+                offers: HashMap::new(),
+                seen: (0, 0),
+            });
+        }
+    }
+
+    pub(super) fn transfer(&self) -> Transfer {
+        let (uploaded, downloaded) = self.live.traffic.totals();
+        Transfer { uploaded, downloaded, left: self.known_left }
+    }
+
+    /// Makes offers, which takes a moment, and announces with them.
+    pub(super) fn begin_announce(&mut self, index: usize) {
+        let tracker = &mut self.trackers[index];
+        if std::mem::replace(&mut tracker.is_busy, true) {
+            return;
+        }
+        let free = self.places.available_permits().min(self.shared.slots.available_permits());
+        // Later on, those who miss something come to whoever has everything.
+        let is_eager = std::mem::take(&mut tracker.is_eager) || self.known_left != Some(0);
+        let count = if is_eager { self.shared.config.offers.min(free) } else { 0 };
+        let (connector, cancel) = (Arc::clone(&self.shared.connector), self.cancel.clone());
+        self.tasks.spawn(async move {
+            let offers = join_all((0..count).map(|_| make_offer(&*connector)));
+            let made = cancel.run_until_cancelled(offers).await.unwrap_or_default();
+            Done::Offers { tracker: index, made: made.into_iter().flatten().collect() }
+        });
+    }
+
+    pub(super) fn announce(&mut self, index: usize, made: Vec<Made>) {
+        let (now, transfer) = (Instant::now(), self.transfer());
+        let Some(tracker) = self.trackers.get_mut(index) else { return };
+        let mut offers = Vec::new();
+        for Made { offer, pending } in made {
+            tracker.offers.insert(offer.offer_id, Pending { since: now, offer: pending });
+            offers.push(offer);
+        }
+        tracker.membership.announce(transfer, offers);
+        tracker.is_busy = false;
+    }
+}
+
+async fn make_offer(connector: &dyn Connector) -> Option<Made> {
+    let (sdp, pending) = connector
+        .make_offer()
+        .await
+        .inspect_err(|error| tracing::debug!(error = error as &dyn std::error::Error, "no offer"))
+        .ok()?;
+    let sdp = Sdp::new(&sdp).inspect_err(|error| tracing::debug!(%error, "no offer")).ok()?;
+    Some(Made { offer: Offer { offer_id: OfferId(random_id()), sdp }, pending })
+}
