@@ -105,7 +105,7 @@ async fn carry(
             }
             count = reader.read(&mut read) => {
                 let Ok(count @ 1..) = count else { return Ok(()) };
-                shim.handle_client(&read[..count])?;
+                shim.handle_client(&read[..count], Instant::now())?;
             }
             message = channel.receiver.recv(), if shim.wants_peer() => {
                 let Some(message) = message else { break };

@@ -50,3 +50,14 @@ pub const HANDSHAKE_TIME: Duration = Duration::from_secs(15);
 /// How long a peer's first message is waited for before its bitfield is taken to be empty. librqbit tells no HAVEs to
 /// a peer without a bitfield.
 pub const BITFIELD_TIME: Duration = Duration::from_secs(1);
+
+/// A choke that lasted for so long has discarded all requests that were sent before (BEP 3). Of a shorter one it is not
+/// known: requests may have crossed it, since both take a round trip, and what waits in buffers.
+pub const CROSSING_TIME: Duration = Duration::from_secs(2);
+
+/// Answers to later requests after which an earlier one is taken to be lost. Peers answer in order, but for blocks that
+/// they read at the same time.
+pub const OVERTAKEN_MAX: u32 = 32;
+
+/// How long no block may come before requests are taken to be lost. SCTP's first retransmission takes a second.
+pub const STALL_TIME: Duration = Duration::from_secs(3);

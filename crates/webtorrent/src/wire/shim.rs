@@ -1,6 +1,7 @@
 //! Between a peer at the end of a channel and a client at the end of a TCP connection.
 
 mod passing;
+mod requests;
 
 use super::{
     frame::{Frame, FrameError, Frames, Handshake, id},
@@ -11,6 +12,7 @@ use super::{
 };
 use crate::tracker::InfoHash;
 use bytes::Bytes;
+use requests::Requests;
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
@@ -90,7 +92,7 @@ enum Held {
 /// - Bits of extensions that the client does not speak are cleared in the peer's handshake, and of the extension
 ///   protocol only the exchange of metadata is left. Messages with unknown ids are dropped.
 /// - The client gets keep-alives while the peer is silent, and a bitfield of zeros when the peer sent none.
-/// - Requests that a choke of the peer's has lost are repeated when it unchokes; blocks that the client did not ask for,
+/// - Requests that the peer has lost are repeated, be it by a choke or otherwise; blocks that the client did not ask for,
 ///   or no longer wants, are dropped.
 /// - Requests of the peer wait until there is room for their answers.
 #[derive(Debug)]
@@ -103,11 +105,8 @@ pub struct Shim {
     from_client: Frames,
     to_peer: Queue,
     to_client: Queue,
-    /// The peer does not answer requests.
-    choked: bool,
     has_bitfield: bool,
-    /// Requests of the client that the peer owes an answer to.
-    outstanding: VecDeque<Place>,
+    requests: Requests,
     held: VecDeque<Held>,
     /// Blocks that the client is reading for the peer.
     blocks_served: usize,
@@ -137,9 +136,8 @@ impl Shim {
             from_client: Frames::new(FRAME_BYTES_MAX),
             to_peer,
             to_client: Queue::default(),
-            choked: true,
             has_bitfield: false,
-            outstanding: VecDeque::new(),
+            requests: Requests::new(now),
             held: VecDeque::new(),
             blocks_served: 0,
             metadata_served: 0,
@@ -184,7 +182,7 @@ impl Shim {
     ///
     /// # Errors
     /// When the client is not one, or the peer is to be given up.
-    pub fn handle_client(&mut self, bytes: &[u8]) -> Result<(), WireError> {
+    pub fn handle_client(&mut self, bytes: &[u8], now: Instant) -> Result<(), WireError> {
         self.from_client.push(bytes);
         if !self.client_spoke {
             let Some(handshake) = self.from_client.next_handshake().map_err(WireError::Client)? else {
@@ -196,7 +194,7 @@ impl Shim {
             self.client_spoke = true;
         }
         while let Some(frame) = self.from_client.next_frame().map_err(WireError::Client)? {
-            self.take_from_client(frame)?;
+            self.take_from_client(frame, now)?;
         }
         self.check_limits()
     }
@@ -219,7 +217,9 @@ impl Shim {
         if now >= self.client_told + self.config.keep_alive {
             self.tell_client(Frame::keep_alive(), now);
         }
-        Ok(())
+        let stalled = self.requests.take_stalled(now);
+        self.request(stalled);
+        self.check_limits()
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called at the latest.
@@ -229,6 +229,7 @@ impl Shim {
             return self.handshaken + HANDSHAKE_TIME;
         }
         let next = (self.peer_heard + IDLE_MAX).min(self.client_told + self.config.keep_alive);
+        let next = self.requests.poll_timeout().map_or(next, |stalled| next.min(stalled));
         if self.lacks_bitfield() { next.min(self.handshaken + BITFIELD_TIME) } else { next }
     }
 
@@ -253,7 +254,7 @@ impl Shim {
     /// Bytes that are kept, for whoever watches the limits.
     #[must_use]
     pub fn buffered(&self) -> usize {
-        let requests = (self.outstanding.len() + self.held.len()) * size_of::<Held>();
+        let requests = (self.requests.len() + self.held.len()) * size_of::<Held>();
         self.to_peer.bytes + self.to_client.bytes + self.from_peer.buffered() + self.from_client.buffered() + requests
     }
 
