@@ -1,16 +1,18 @@
 //! Between a peer at the end of a channel and a client at the end of a TCP connection.
 
 mod passing;
+mod requests;
 
 use super::{
     frame::{Frame, FrameError, Frames, Handshake, id},
     limits::{
-        BITFIELD_TIME, FRAME_BYTES_MAX, HANDSHAKE_TIME, HELD_MAX, IDLE_MAX, KEEP_ALIVE, TO_CLIENT_BYTES,
+        BITFIELD_TIME, CHATTER_BYTES_MAX, FRAME_BYTES_MAX, HANDSHAKE_TIME, HELD_MAX, IDLE_MAX, KEEP_ALIVE, STUCK_MAX,
         TO_PEER_BYTES_MAX,
     },
 };
 use crate::tracker::InfoHash;
 use bytes::Bytes;
+use requests::Requests;
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
@@ -58,7 +60,7 @@ pub enum WireError {
         /// The message's id.
         id: u8,
     },
-    /// The peer asks for more than it takes, or the client asks for more than it may.
+    /// The peer asks for more than it takes, or sends more than the client takes, or the client asks for more than it may.
     #[error("too much is waiting")]
     Overflow,
     /// The peer's handshake did not come in time.
@@ -67,6 +69,9 @@ pub enum WireError {
     /// The peer was silent for too long.
     #[error("the peer is silent")]
     Idle,
+    /// The peer took nothing for too long.
+    #[error("the peer does not read")]
+    Stuck,
 }
 
 /// A block's place: piece, offset and length as they stand in a request.
@@ -83,14 +88,14 @@ enum Held {
 ///
 /// Feed it with [`handle_peer`](Self::handle_peer), [`handle_client`](Self::handle_client) and
 /// [`handle_timeout`](Self::handle_timeout), then empty [`poll_peer`](Self::poll_peer) and
-/// [`poll_client`](Self::poll_client). The client is to be connected once [`peer_id`](Self::peer_id) is known, and
-/// always to be read. The peer is to be read while [`wants_peer`](Self::wants_peer) says so.
+/// [`poll_client`](Self::poll_client). The client is to be connected once [`peer_id`](Self::peer_id) is known. Both are to
+/// be read always.
 ///
 /// Only whole frames are passed on. What is changed on the way:
 /// - Bits of extensions that the client does not speak are cleared in the peer's handshake, and of the extension
 ///   protocol only the exchange of metadata is left. Messages with unknown ids are dropped.
 /// - The client gets keep-alives while the peer is silent, and a bitfield of zeros when the peer sent none.
-/// - Requests that a choke of the peer's has lost are repeated when it unchokes; blocks that the client did not ask for,
+/// - Requests that the peer has lost are repeated, be it by a choke or otherwise; blocks that the client did not ask for,
 ///   or no longer wants, are dropped.
 /// - Requests of the peer wait until there is room for their answers.
 #[derive(Debug)]
@@ -103,11 +108,10 @@ pub struct Shim {
     from_client: Frames,
     to_peer: Queue,
     to_client: Queue,
-    /// The peer does not answer requests.
-    choked: bool,
+    /// Bytes in `to_client` that the client asked for.
+    blocks_waiting: usize,
     has_bitfield: bool,
-    /// Requests of the client that the peer owes an answer to.
-    outstanding: VecDeque<Place>,
+    requests: Requests,
     held: VecDeque<Held>,
     /// Blocks that the client is reading for the peer.
     blocks_served: usize,
@@ -116,6 +120,9 @@ pub struct Shim {
     client_metadata_id: Option<u8>,
     peer_metadata_id: Option<u8>,
     peer_heard: Instant,
+    /// The peer took something since this was looked at, and when that was.
+    taken: bool,
+    peer_took: Instant,
     client_told: Instant,
     handshaken: Instant,
 }
@@ -137,15 +144,17 @@ impl Shim {
             from_client: Frames::new(FRAME_BYTES_MAX),
             to_peer,
             to_client: Queue::default(),
-            choked: true,
+            blocks_waiting: 0,
             has_bitfield: false,
-            outstanding: VecDeque::new(),
+            requests: Requests::new(now),
             held: VecDeque::new(),
             blocks_served: 0,
             metadata_served: 0,
             client_metadata_id: None,
             peer_metadata_id: None,
             peer_heard: now,
+            taken: false,
+            peer_took: now,
             client_told: now,
             handshaken: now,
         }
@@ -184,7 +193,7 @@ impl Shim {
     ///
     /// # Errors
     /// When the client is not one, or the peer is to be given up.
-    pub fn handle_client(&mut self, bytes: &[u8]) -> Result<(), WireError> {
+    pub fn handle_client(&mut self, bytes: &[u8], now: Instant) -> Result<(), WireError> {
         self.from_client.push(bytes);
         if !self.client_spoke {
             let Some(handshake) = self.from_client.next_handshake().map_err(WireError::Client)? else {
@@ -196,7 +205,7 @@ impl Shim {
             self.client_spoke = true;
         }
         while let Some(frame) = self.from_client.next_frame().map_err(WireError::Client)? {
-            self.take_from_client(frame)?;
+            self.take_from_client(frame, now)?;
         }
         self.check_limits()
     }
@@ -213,13 +222,21 @@ impl Shim {
         if now >= self.peer_heard + IDLE_MAX {
             return Err(WireError::Idle);
         }
+        if self.taken || self.to_peer.bytes == 0 {
+            self.taken = false;
+            self.peer_took = now;
+        } else if now >= self.peer_took + STUCK_MAX {
+            return Err(WireError::Stuck);
+        }
         if self.lacks_bitfield() && now >= self.handshaken + BITFIELD_TIME {
             self.tell_empty_bitfield(now);
         }
         if now >= self.client_told + self.config.keep_alive {
             self.tell_client(Frame::keep_alive(), now);
         }
-        Ok(())
+        let stalled = self.requests.take_stalled(now);
+        self.request(stalled);
+        self.check_limits()
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called at the latest.
@@ -229,31 +246,31 @@ impl Shim {
             return self.handshaken + HANDSHAKE_TIME;
         }
         let next = (self.peer_heard + IDLE_MAX).min(self.client_told + self.config.keep_alive);
+        let next = self.requests.poll_timeout().map_or(next, |stalled| next.min(stalled));
         if self.lacks_bitfield() { next.min(self.handshaken + BITFIELD_TIME) } else { next }
     }
 
     /// Takes what is to be sent to the peer next.
     pub fn poll_peer(&mut self) -> Option<Bytes> {
         let bytes = self.to_peer.pop();
+        self.taken |= bytes.is_some();
         self.serve();
         bytes
     }
 
     /// Takes what is to be sent to the client next.
     pub fn poll_client(&mut self) -> Option<Bytes> {
-        self.to_client.pop()
-    }
-
-    /// Whether the peer is to be read: not while the client does not take what was read before.
-    #[must_use]
-    pub fn wants_peer(&self) -> bool {
-        self.to_client.bytes < TO_CLIENT_BYTES
+        let bytes = self.to_client.pop()?;
+        if Frame::is_block(&bytes) {
+            self.blocks_waiting -= bytes.len();
+        }
+        Some(bytes)
     }
 
     /// Bytes that are kept, for whoever watches the limits.
     #[must_use]
     pub fn buffered(&self) -> usize {
-        let requests = (self.outstanding.len() + self.held.len()) * size_of::<Held>();
+        let requests = (self.requests.len() + self.held.len()) * size_of::<Held>();
         self.to_peer.bytes + self.to_client.bytes + self.from_peer.buffered() + self.from_client.buffered() + requests
     }
 
@@ -290,11 +307,16 @@ impl Shim {
 
     fn tell_client(&mut self, frame: Frame, now: Instant) {
         self.client_told = now;
-        self.to_client.push(frame.into_bytes());
+        let bytes = frame.into_bytes();
+        if Frame::is_block(&bytes) {
+            self.blocks_waiting += bytes.len();
+        }
+        self.to_client.push(bytes);
     }
 
     fn check_limits(&self) -> Result<(), WireError> {
-        let full = self.held.len() > HELD_MAX || self.to_peer.bytes > TO_PEER_BYTES_MAX;
+        let chatter = self.to_client.bytes - self.blocks_waiting;
+        let full = self.held.len() > HELD_MAX || self.to_peer.bytes > TO_PEER_BYTES_MAX || chatter > CHATTER_BYTES_MAX;
         if full { Err(WireError::Overflow) } else { Ok(()) }
     }
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod laws;
+mod webtorrent;
 
 use laws::{HASH, OURS, THEIRS, handshake};
 use proptest::prelude::*;
@@ -45,7 +46,7 @@ impl Wire {
         let now = Instant::now();
         let mut wire = Self { shim: Shim::new(ShimConfig::new(HASH, OURS), Some(10), now), now };
         wire.peer(&handshake(THEIRS)).unwrap();
-        wire.shim.handle_client(&handshake(OURS)).unwrap();
+        wire.client(&handshake(OURS));
         assert_eq!(wire.take_client()[20..28], Handshake::EXTENSION_PROTOCOL);
         assert_eq!(wire.take_peer()[20..28], Handshake::EXTENSION_PROTOCOL);
         wire
@@ -62,6 +63,10 @@ impl Wire {
 
     fn peer(&mut self, bytes: &[u8]) -> Result<(), WireError> {
         self.shim.handle_peer(bytes, self.now)
+    }
+
+    fn client(&mut self, bytes: &[u8]) {
+        self.shim.handle_client(bytes, self.now).unwrap();
     }
 
     fn take_client(&mut self) -> Vec<u8> {
@@ -129,15 +134,16 @@ fn keeps_the_client_awake_between_whole_frames_only() {
 fn repeats_what_a_choke_has_lost() {
     let mut wire = Wire::unchoked();
     for index in [1, 2, 3] {
-        wire.shim.handle_client(&block(6, index)).unwrap();
+        wire.client(&block(6, index));
     }
-    wire.shim.handle_client(&block(8, 2)).unwrap();
+    wire.client(&block(8, 2));
     assert_eq!(wire.take_peer(), [block(6, 1), block(6, 2), block(6, 3), block(8, 2)].concat());
     wire.peer(&piece(1, 0x4000)).unwrap();
     wire.peer(CHOKE).unwrap();
     // Asked while choked: kept for later.
-    wire.shim.handle_client(&block(6, 4)).unwrap();
+    wire.client(&block(6, 4));
     assert_eq!(wire.take_peer(), b"");
+    wire.wait(limits::CROSSING_TIME).unwrap();
     wire.peer(UNCHOKE).unwrap();
     assert_eq!(wire.take_peer(), [block(6, 3), block(6, 4)].concat());
     assert_eq!(wire.take_client(), [&piece(1, 0x4000)[..], CHOKE, UNCHOKE].concat());
@@ -173,7 +179,7 @@ fn a_greedy_peer_waits_and_the_client_is_always_read() {
     let asked = wire.take_client().len() / block(6, 1).len();
     assert_eq!(asked, limits::TO_PEER_BYTES / limits::BLOCK_BYTES);
     for _ in 0..asked {
-        wire.shim.handle_client(&piece(1, 0x4000)).unwrap();
+        wire.client(&piece(1, 0x4000));
     }
     assert_eq!(wire.take_client(), b"", "the answers fill the room");
     assert!(wire.shim.buffered() < limits::TO_PEER_BYTES_MAX);
@@ -185,6 +191,48 @@ fn a_greedy_peer_waits_and_the_client_is_always_read() {
     assert_eq!(wire.take_client(), b"");
     let flood = block(6, 2).repeat(limits::HELD_MAX + 200);
     assert_eq!(wire.peer(&flood), Err(WireError::Overflow));
+}
+
+#[test]
+fn a_peer_that_chatters_is_given_up_and_blocks_wait() {
+    let mut wire = Wire::unchoked();
+    let have = frame(4, &[0, 0, 0, 1]);
+    let fits = limits::CHATTER_BYTES_MAX / have.len();
+    for index in 0..128 {
+        wire.client(&block(6, index));
+        wire.peer(&piece(index, 0x4000)).unwrap();
+    }
+    assert!(wire.shim.buffered() > 128 * 0x4000, "what was asked for does not count");
+    wire.peer(&have.repeat(fits)).unwrap();
+    assert_eq!(wire.peer(&have), Err(WireError::Overflow));
+    wire.take_client();
+    // What nobody asked for is not kept at all.
+    wire.peer(&piece(1, 0x4000).repeat(100)).unwrap();
+    assert_eq!(wire.take_client(), b"");
+    assert_eq!(wire.shim.buffered(), 0);
+}
+
+#[test]
+fn a_peer_that_does_not_read_is_given_up() {
+    let mut wire = Wire::unchoked();
+    wire.client(&frame(4, &[0, 0, 0, 1]));
+    for _ in 0..15 {
+        wire.peer(KEEP_ALIVE).unwrap();
+        wire.wait(limits::STUCK_MAX / 15 - Duration::from_millis(1)).unwrap();
+    }
+    wire.peer(KEEP_ALIVE).unwrap();
+    assert_eq!(wire.wait(limits::STUCK_MAX / 15), Err(WireError::Stuck));
+    // One that reads, be it slowly, stays.
+    let mut wire = Wire::unchoked();
+    wire.client(&frame(4, &[0, 0, 0, 1]));
+    wire.client(&frame(4, &[0, 0, 0, 2]));
+    for _ in 0..2 {
+        wire.peer(KEEP_ALIVE).unwrap();
+        wire.wait(limits::STUCK_MAX / 2).unwrap();
+        wire.peer(KEEP_ALIVE).unwrap();
+        wire.shim.poll_peer().unwrap();
+        wire.wait(limits::STUCK_MAX / 2).unwrap();
+    }
 }
 
 /// What a peer with this metadata answers to all that is asked.

@@ -4,7 +4,7 @@ use super::{Held, Place, Shim, WireError};
 use crate::wire::{
     extended::{ExtendedHandshake, MetadataMessage},
     frame::{Frame, id},
-    limits::{BLOCK_BYTES, METADATA_SERVED_MAX, OUTSTANDING_MAX, TO_PEER_BYTES},
+    limits::{BLOCK_BYTES, METADATA_SERVED_MAX, TO_PEER_BYTES},
 };
 use std::time::Instant;
 
@@ -19,11 +19,10 @@ impl Shim {
             self.tell_empty_bitfield(now);
         }
         match message {
-            id::CHOKE => self.choked = true,
+            id::CHOKE => self.requests.choke(now),
             id::UNCHOKE => {
-                self.tell_client(frame, now);
-                self.repeat_requests();
-                return Ok(());
+                let lost = self.requests.unchoke(now);
+                self.request(lost);
             }
             id::INTERESTED | id::NOT_INTERESTED | id::HAVE => {}
             id::BITFIELD => self.has_bitfield = true,
@@ -38,9 +37,12 @@ impl Shim {
                 return Ok(());
             }
             id::PIECE => {
-                let arrived = piece_place(frame.payload());
-                let Some(at) = self.outstanding.iter().position(|place| *place == arrived) else { return Ok(()) };
-                self.outstanding.remove(at);
+                let wanted = self.requests.answer(piece_place(frame.payload()), now);
+                let lost = self.requests.take_overtaken();
+                self.request(lost);
+                if !wanted {
+                    return Ok(());
+                }
             }
             id::EXTENDED => {
                 self.take_extended_from_peer(frame, now);
@@ -69,7 +71,7 @@ impl Shim {
         }
     }
 
-    pub(super) fn take_from_client(&mut self, frame: Frame) -> Result<(), WireError> {
+    pub(super) fn take_from_client(&mut self, frame: Frame, now: Instant) -> Result<(), WireError> {
         let Some(message) = frame.id() else {
             self.to_peer.push(frame.into_bytes());
             return Ok(());
@@ -78,19 +80,15 @@ impl Shim {
         match message {
             id::CHOKE | id::UNCHOKE | id::INTERESTED | id::NOT_INTERESTED | id::HAVE | id::BITFIELD => {}
             id::REQUEST => {
-                if self.outstanding.len() == OUTSTANDING_MAX {
+                if self.requests.is_full() {
                     return Err(WireError::Overflow);
                 }
-                self.outstanding.push_back(place(frame.payload()));
-                if self.choked {
+                if !self.requests.add(place(frame.payload()), now) {
                     return Ok(());
                 }
             }
             id::CANCEL => {
-                let cancelled = place(frame.payload());
-                let before = self.outstanding.len();
-                self.outstanding.retain(|place| *place != cancelled);
-                if self.choked || self.outstanding.len() == before {
+                if !self.requests.cancel(place(frame.payload())) {
                     return Ok(());
                 }
             }
@@ -146,13 +144,9 @@ impl Shim {
         }
     }
 
-    /// A choke has discarded them (BEP 3), and librqbit does not ask again.
-    fn repeat_requests(&mut self) {
-        if !std::mem::replace(&mut self.choked, false) {
-            return;
-        }
-        for place in &self.outstanding {
-            self.to_peer.push(Frame::new(id::REQUEST, place).into_bytes());
+    pub(super) fn request(&mut self, places: Vec<Place>) {
+        for place in places {
+            self.to_peer.push(Frame::new(id::REQUEST, &place).into_bytes());
         }
     }
 }
