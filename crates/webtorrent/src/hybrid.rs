@@ -13,7 +13,7 @@ mod swarm;
 mod websocket;
 
 use crate::{
-    channel::{Connector, IceConfig, WebRtc},
+    channel::{Connector, IceConfig, IceServer, WebRtc},
     tracker::InfoHash,
     wire::limits::KEEP_ALIVE,
 };
@@ -191,6 +191,11 @@ impl Hybrid {
         };
         drop(swarm);
         info
+    }
+
+    /// Takes other STUN and TURN servers for channels that are made from now on.
+    pub fn set_ice_servers(&self, servers: Vec<IceServer>) {
+        self.shared.connector.set_servers(servers);
     }
 
     /// Closes all channels of a torrent, and tells its trackers. In the background.
