@@ -1,4 +1,7 @@
-use crate::tracker::TrackerConfig;
+use crate::{
+    ice::{IceServersConfig, IceUri, TURN_TTL_MIN},
+    tracker::TrackerConfig,
+};
 use std::{net::SocketAddr, time::Duration};
 
 /// How long a member that vanished (killed, suspended, network gone) may stay in its room at most (docs/PROTOCOL.md).
@@ -31,6 +34,8 @@ pub struct RelayConfig {
     pub shutdown_max: Duration,
     /// The tracker; `None` where the relay is to have none.
     pub tracker: Option<TrackerConfig>,
+    /// The STUN and TURN servers that members are told of.
+    pub ice_servers: IceServersConfig,
 }
 
 impl RelayConfig {
@@ -53,6 +58,7 @@ impl RelayConfig {
             empty_room_memory: Duration::from_secs(600),
             shutdown_max: Duration::from_secs(5),
             tracker: Some(TrackerConfig::default()),
+            ice_servers: IceServersConfig::default(),
         }
     }
 
@@ -91,6 +97,16 @@ impl RelayConfig {
         if self.vanish_after() > VANISH_MAX {
             return Err(ConfigError::TooPatient { after: self.vanish_after() });
         }
+        let ice = &self.ice_servers;
+        if ice.stun.iter().any(IceUri::is_turn) || !ice.turn.iter().all(IceUri::is_turn) {
+            return Err(ConfigError::MixedUp);
+        }
+        if !ice.turn.is_empty() && ice.turn_secret.is_none() {
+            return Err(ConfigError::NoTurnSecret);
+        }
+        if ice.turn_ttl < TURN_TTL_MIN {
+            return Err(ConfigError::ShortTurn);
+        }
         Ok(())
     }
 }
@@ -114,11 +130,21 @@ pub enum ConfigError {
         /// After how long it would be noticed.
         after: Duration,
     },
+    /// A STUN server among the TURN servers, or the reverse.
+    #[error("a STUN server begins with stun: or stuns:, a TURN server with turn: or turns:")]
+    MixedUp,
+    /// Nobody could use the TURN servers.
+    #[error("TURN servers need the secret that they share with the relay")]
+    NoTurnSecret,
+    /// Credentials would end before they could be used.
+    #[error("credentials for TURN must be good for at least {TURN_TTL_MIN:?}")]
+    ShortTurn,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ice::TurnSecret;
 
     fn config() -> RelayConfig {
         RelayConfig::new(SocketAddr::from(([127, 0, 0, 1], 0)))
@@ -147,5 +173,18 @@ mod tests {
         for zero in zeros {
             assert!(matches!(zero.check(), Err(ConfigError::Zero { .. })), "{zero:?}");
         }
+        let ice = |ice_servers| RelayConfig { ice_servers, ..config() }.check();
+        let (stun, turn): (Vec<IceUri>, Vec<IceUri>) =
+            (vec!["stun:a".parse().unwrap()], vec!["turn:a".parse().unwrap()]);
+        let default = IceServersConfig::default;
+        assert_eq!(ice(IceServersConfig { stun: turn.clone(), ..default() }), Err(ConfigError::MixedUp));
+        assert_eq!(ice(IceServersConfig { turn: stun.clone(), ..default() }), Err(ConfigError::MixedUp));
+        assert_eq!(ice(IceServersConfig { turn: turn.clone(), ..default() }), Err(ConfigError::NoTurnSecret));
+        assert_eq!(
+            ice(IceServersConfig { turn_ttl: Duration::from_secs(59), ..default() }),
+            Err(ConfigError::ShortTurn)
+        );
+        let turn_secret = TurnSecret::new("north".to_owned());
+        assert_eq!(ice(IceServersConfig { stun, turn, turn_secret, ..default() }), Ok(()));
     }
 }

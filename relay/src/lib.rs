@@ -12,6 +12,7 @@ mod addresses;
 mod clock;
 mod config;
 mod hub;
+mod ice;
 mod incoming;
 mod listener;
 mod room;
@@ -21,5 +22,6 @@ mod tracker;
 mod web;
 
 pub use config::{ConfigError, RelayConfig, VANISH_MAX};
+pub use ice::{IceServersConfig, IceUri, IceUriError, TurnSecret};
 pub use server::{Ended, Relay, StartError};
 pub use tracker::TrackerConfig;

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use std::{io::IsTerminal, net::SocketAddr, process::ExitCode, time::Duration};
-use streamshare_relay::{Ended, Relay, RelayConfig, TrackerConfig};
+use streamshare_relay::{Ended, IceServersConfig, IceUri, Relay, RelayConfig, TrackerConfig, TurnSecret};
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// Passes Streamshare's room messages between members, serves the web client and introduces BitTorrent peers.
@@ -12,6 +12,8 @@ use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitEx
 /// its rooms back from their members. SIGTERM and SIGINT end it cleanly.
 ///
 /// Torrent clients announce at http://ADDRESS/announce, browsers at ws://ADDRESS/announce.
+///
+/// GET /ice-servers answers with the STUN and TURN servers that --stun and --turn name.
 ///
 /// GET /healthz answers 200 with {"status", "version", "rooms", "members", "tracker"}, and 503 while the relay shuts down.
 #[derive(Debug, Parser)]
@@ -75,6 +77,26 @@ struct Cli {
     /// gives such addresses to other peers, and counts by them
     #[arg(long, env = "STREAMSHARE_TRUST_FORWARDED")]
     trust_forwarded: bool,
+
+    /// A STUN server that tells members their public address, such as stun:turn.example.org:3478; may be given several
+    /// times, or with commas
+    #[arg(long, env = "STREAMSHARE_STUN", value_name = "URI", value_delimiter = ',', value_parser = stun)]
+    stun: Vec<IceUri>,
+
+    /// A TURN server that passes films on between members that cannot reach each other, such as
+    /// turn:turn.example.org:3478?transport=udp; may be given several times, or with commas
+    #[arg(long, env = "STREAMSHARE_TURN", value_name = "URI", value_delimiter = ',', value_parser = turn)]
+    #[arg(requires = "turn_secret")]
+    turn: Vec<IceUri>,
+
+    /// What the relay shares with its TURN servers (coturn: use-auth-secret, static-auth-secret), of which it makes
+    /// credentials for members. Better given by the environment: other programs see the command line
+    #[arg(long, env = "STREAMSHARE_TURN_SECRET", value_name = "SECRET", hide_env_values = true, value_parser = secret)]
+    turn_secret: Option<TurnSecret>,
+
+    /// Seconds for which such credentials are good
+    #[arg(long, env = "STREAMSHARE_TURN_TTL", value_name = "SECONDS", value_parser = seconds, default_value = "43200")]
+    turn_ttl: Duration,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -100,6 +122,27 @@ fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
+fn stun(text: &str) -> Result<IceUri, String> {
+    ice_uri(text, false)
+}
+
+fn turn(text: &str) -> Result<IceUri, String> {
+    ice_uri(text, true)
+}
+
+fn ice_uri(text: &str, is_turn: bool) -> Result<IceUri, String> {
+    let uri: IceUri = text.parse().map_err(|error: streamshare_relay::IceUriError| error.to_string())?;
+    if uri.is_turn() == is_turn {
+        Ok(uri)
+    } else {
+        Err(format!("this is no {} server", if is_turn { "TURN" } else { "STUN" }))
+    }
+}
+
+fn secret(text: &str) -> Result<TurnSecret, String> {
+    TurnSecret::new(text.to_owned()).ok_or_else(|| "it is empty".to_owned())
+}
+
 impl Cli {
     fn config(&self) -> RelayConfig {
         RelayConfig {
@@ -115,6 +158,12 @@ impl Cli {
             shutdown_max: self.shutdown_timeout,
             tracker: (!self.no_tracker)
                 .then(|| TrackerConfig { trust_forwarded: self.trust_forwarded, ..TrackerConfig::default() }),
+            ice_servers: IceServersConfig {
+                stun: self.stun.clone(),
+                turn: self.turn.clone(),
+                turn_secret: self.turn_secret.clone(),
+                turn_ttl: self.turn_ttl,
+            },
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a relay serves over plain HTTP: the web client, and how it is doing.
 
-use crate::{hub::Hub, tracker::Tracker};
+use crate::{hub::Hub, ice::ice_servers, tracker::Tracker};
 use axum::{
     Router,
     extract::{Request, State},
@@ -42,6 +42,7 @@ struct Health {
 
 pub(crate) fn router(hub: Arc<Hub>, tracker: Option<Arc<Tracker>>, stop: CancellationToken) -> Router {
     let pages = Router::new()
+        .route("/ice-servers", get(ice_servers).with_state(Arc::clone(&hub)))
         .route("/healthz", get(healthz).with_state(Health { hub, tracker: tracker.clone(), stop }))
         .route("/robots.txt", get(async || "User-agent: *\nDisallow: /\n"))
         .fallback(asset)
@@ -230,7 +231,7 @@ mod tests {
     async fn every_answer_is_guarded_and_open_to_other_pages() {
         let (_relay, url) = relay().await;
         let client = reqwest::Client::new();
-        for path in ["/", "/nothing", "/healthz", "/robots.txt"] {
+        for path in ["/", "/nothing", "/healthz", "/ice-servers", "/robots.txt"] {
             let answer = client.get(format!("{url}{path}")).header("Origin", "http://elsewhere").send().await.unwrap();
             for (name, value) in SECURITY {
                 assert_eq!(header(&answer, name.as_str()), value, "{path}");
@@ -241,6 +242,29 @@ mod tests {
         let polling = format!("{url}/socket.io/?EIO=4&transport=polling");
         let answer = client.get(polling).header("Origin", "http://elsewhere").send().await.unwrap();
         assert_eq!(header(&answer, "access-control-allow-origin"), "*");
+    }
+
+    #[tokio::test]
+    async fn ice_servers_are_named_and_never_kept() {
+        let mut config = RelayConfig::new(SocketAddr::from(([127, 0, 0, 1], 0)));
+        config.ice_servers.turn = vec!["turn:turn.example.org?transport=tcp".parse().unwrap()];
+        config.ice_servers.turn_secret = crate::TurnSecret::new("north".to_owned());
+        let relay = Relay::start(config).await.unwrap();
+        let ask = async || {
+            let answer = reqwest::get(format!("http://{}/ice-servers", relay.local_addr())).await.unwrap();
+            assert_eq!(answer.status(), 200);
+            assert_eq!(header(&answer, "content-type"), "application/json");
+            assert_eq!(header(&answer, "cache-control"), "no-store");
+            serde_json::from_str::<serde_json::Value>(&answer.text().await.unwrap()).unwrap()
+        };
+        let (first, second) = (ask().await, ask().await);
+        assert_eq!(first["iceServers"][0]["urls"], serde_json::json!(["turn:turn.example.org?transport=tcp"]));
+        // Each has its own credentials, which end as told.
+        assert_ne!(first["iceServers"][0]["username"], second["iceServers"][0]["username"]);
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        let expiry: u64 =
+            first["iceServers"][0]["username"].as_str().unwrap().split(':').next().unwrap().parse().unwrap();
+        assert!(expiry.abs_diff(now + first["ttl"].as_u64().unwrap()) < 60, "{first}");
     }
 
     #[tokio::test]

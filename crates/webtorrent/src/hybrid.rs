@@ -11,7 +11,7 @@ mod search;
 mod swarm;
 
 use crate::{
-    channel::{IceConfig, WebRtc},
+    channel::{Connector, IceConfig, IceServer, WebRtc},
     tracker::{InfoHash, TrackerClient, TrackerClientConfig, is_web_socket},
     wire::limits::KEEP_ALIVE,
 };
@@ -184,6 +184,11 @@ impl Hybrid {
         };
         drop(swarm);
         info
+    }
+
+    /// Takes other STUN and TURN servers for channels that are made from now on.
+    pub fn set_ice_servers(&self, servers: Vec<IceServer>) {
+        self.shared.connector.set_servers(servers);
     }
 
     /// Closes all channels of a torrent, and tells its trackers. In the background.

@@ -4,7 +4,9 @@
 
 use bytes::Bytes;
 use std::time::{Duration, Instant};
-use streamshare_webtorrent::channel::{Channel, ConnectError, Connector, IceConfig, MESSAGE_BYTES_MAX, WebRtc};
+use streamshare_webtorrent::channel::{
+    Channel, ConnectError, Connector, GATHER_TIME, IceConfig, IceServer, MESSAGE_BYTES_MAX, WebRtc,
+};
 use tokio::time::timeout;
 
 const TIME: Duration = Duration::from_secs(30);
@@ -103,6 +105,51 @@ async fn refuses_nonsense() {
     let ended = timeout(Duration::from_secs(55), pending.answer(&offer)).await.unwrap();
     assert!(ended.is_err());
     timeout(TIME, left.shutdown()).await.unwrap();
+}
+
+/// A description without the candidates of IPv4.
+fn only_ipv6(sdp: &str) -> String {
+    let is_ipv4 = |line: &str| line.starts_with("a=candidate:") && line.split(' ').nth(4).unwrap().contains('.');
+    let left: Vec<&str> = sdp.split("\r\n").filter(|line| !is_ipv4(line)).collect();
+    let left = left.join("\r\n");
+    assert!(left.contains("a=candidate:") && left.len() < sdp.len(), "{sdp}");
+    left
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connects_over_ipv6_alone() {
+    let (left, right) = (connector(), connector());
+    let (offer, pending) = left.make_offer().await.unwrap();
+    let (answer, opening) = right.make_answer(&only_ipv6(&offer)).await.unwrap();
+    let answer = only_ipv6(&answer);
+    let (a, b) = tokio::join!(pending.answer(&answer), opening.open());
+    a.unwrap().sender.send(Bytes::from_static(b"six")).await.unwrap();
+    assert_eq!(timeout(TIME, b.unwrap().receiver.recv()).await.unwrap().unwrap(), b"six"[..]);
+    timeout(TIME, async { tokio::join!(left.shutdown(), right.shutdown()) }).await.unwrap();
+}
+
+/// A STUN server that does not answer holds up the first connection for a moment, and the others hardly.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_server_is_not_waited_for_twice() {
+    let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let url = format!("stun:{}", silent.local_addr().unwrap());
+    let left = WebRtc::new(IceConfig { loopback: true, ..IceConfig::default() });
+    left.set_servers(vec![IceServer { url, ..IceServer::default() }]);
+    let mut took = Vec::new();
+    for _ in 0..2 {
+        let begun = Instant::now();
+        let (offer, _) = left.make_offer().await.unwrap();
+        assert!(offer.contains("127.0.0.1"), "{offer}");
+        took.push(begun.elapsed());
+    }
+    println!("offers with a silent server: {took:?}");
+    assert!(took[0] >= GATHER_TIME, "it was not asked");
+    assert!(took[1] < GATHER_TIME - Duration::from_millis(500));
+    let right = connector();
+    let begun = Instant::now();
+    timeout(TIME, connect(&left, &right)).await.unwrap();
+    println!("connected after {:?}", begun.elapsed());
+    timeout(TIME, async { tokio::join!(left.shutdown(), right.shutdown()) }).await.unwrap();
 }
 
 #[cfg(target_os = "linux")]

@@ -1,8 +1,10 @@
 //! The connections of webrtc-rs.
 
 use super::{
-    CONNECT_TIME, Channel, ChannelDriver, ConnectError, Connector, GATHER_TIME, IceConfig, MESSAGE_BYTES_MAX, Opening,
-    PendingOffer, addresses, runtime::BufferedTokio,
+    CONNECT_TIME, Channel, ChannelDriver, ConnectError, Connector, IceConfig, IceServer, MESSAGE_BYTES_MAX, Opening,
+    PendingOffer, addresses,
+    gathering::{Gathering, Servers},
+    runtime::BufferedTokio,
 };
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -22,8 +24,8 @@ use webrtc::{
     data_channel::{DataChannel, DataChannelEvent},
     peer_connection::{
         PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfigurationBuilder,
-        RTCIceGatheringState, RTCIceServer, RTCIceTransportPolicy, RTCPeerConnectionState, RTCSessionDescription,
-        SettingEngineBuilder,
+        RTCIceCandidateType, RTCIceGatheringState, RTCIceServer, RTCIceTransportPolicy, RTCPeerConnectionIceEvent,
+        RTCPeerConnectionState, RTCSessionDescription, SettingEngineBuilder,
     },
 };
 
@@ -50,6 +52,8 @@ const TEARDOWN_TIME: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub struct WebRtc {
     config: Arc<IceConfig>,
+    servers: Arc<Servers>,
+    runtime_of_connections: Arc<BufferedTokio>,
     tasks: TaskTracker,
     runtime: tokio::runtime::Handle,
 }
@@ -59,7 +63,13 @@ impl WebRtc {
     /// Outside of a Tokio runtime.
     #[must_use]
     pub fn new(config: IceConfig) -> Self {
-        Self { config: Arc::new(config), tasks: TaskTracker::new(), runtime: tokio::runtime::Handle::current() }
+        Self {
+            servers: Arc::new(Servers::new(config.servers.clone())),
+            config: Arc::new(config),
+            runtime_of_connections: Arc::default(),
+            tasks: TaskTracker::new(),
+            runtime: tokio::runtime::Handle::current(),
+        }
     }
 
     async fn build(&self) -> Result<Peer, ConnectError> {
@@ -70,12 +80,45 @@ impl WebRtc {
         let (open, channel) = oneshot::channel();
         let handler = Arc::new(Handler {
             gathered: Notify::new(),
+            gathering: Gathering::begin(),
             failed: CancellationToken::new(),
             channel: Mutex::new(Some(open)),
         });
-        let building = Box::pin(builder(&self.config, addresses, handler.clone()).build());
+        let builder = self.builder(addresses, handler.clone());
+        let building = Box::pin(builder.build());
         let connection = building.await.map_err(local)?;
         Ok(Peer { connection: Some(Arc::new(connection)), handler, channel, stack: self.clone() })
+    }
+
+    fn builder(&self, addresses: Vec<SocketAddr>, handler: Arc<Handler>) -> PeerConnectionBuilder<SocketAddr> {
+        let config = &*self.config;
+        let server = |server: &IceServer| RTCIceServer {
+            urls: vec![server.url.clone()],
+            username: server.username.clone(),
+            credential: server.credential.clone(),
+        };
+        let mut configuration =
+            RTCConfigurationBuilder::new().with_ice_servers(self.servers.get().iter().map(server).collect());
+        if config.relay_only {
+            configuration = configuration.with_ice_transport_policy(RTCIceTransportPolicy::Relay);
+        }
+        let message_bytes = u32::try_from(MESSAGE_BYTES_MAX).expect("a few KiB");
+        // The first way that works is taken: waiting for a better one cost 1.2 s of 1.7 s.
+        let settings = SettingEngineBuilder::new()
+            .with_include_loopback_candidate(config.loopback)
+            .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
+            .with_relay_acceptance_min_wait(Some(Duration::ZERO))
+            .with_multicast_dns_mode(MulticastDnsMode::Disabled)
+            .with_ice_timeouts(Some(DISCONNECTED_TIME), Some(FAILED_TIME), None)
+            .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(message_bytes))
+            .build();
+        PeerConnectionBuilder::new()
+            .with_configuration(configuration.build())
+            .with_setting_engine(settings)
+            .with_handler(handler)
+            .with_udp_addrs(addresses)
+            .with_data_channel_send_buffer_limit(SEND_BUFFER_BYTES)
+            .with_runtime(self.runtime_of_connections.clone())
     }
 }
 
@@ -83,36 +126,6 @@ impl fmt::Debug for WebRtc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebRtc").field("config", &self.config).field("tasks", &self.tasks.len()).finish_non_exhaustive()
     }
-}
-
-fn builder(config: &IceConfig, addresses: Vec<SocketAddr>, handler: Arc<Handler>) -> PeerConnectionBuilder<SocketAddr> {
-    let server = |server: &super::IceServer| RTCIceServer {
-        urls: vec![server.url.clone()],
-        username: server.username.clone(),
-        credential: server.credential.clone(),
-    };
-    let mut configuration =
-        RTCConfigurationBuilder::new().with_ice_servers(config.servers.iter().map(server).collect());
-    if config.relay_only {
-        configuration = configuration.with_ice_transport_policy(RTCIceTransportPolicy::Relay);
-    }
-    let message_bytes = u32::try_from(MESSAGE_BYTES_MAX).expect("a few KiB");
-    // The first way that works is taken: waiting for a better one cost 1.2 s of 1.7 s.
-    let settings = SettingEngineBuilder::new()
-        .with_include_loopback_candidate(config.loopback)
-        .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
-        .with_relay_acceptance_min_wait(Some(Duration::ZERO))
-        .with_multicast_dns_mode(MulticastDnsMode::Disabled)
-        .with_ice_timeouts(Some(DISCONNECTED_TIME), Some(FAILED_TIME), None)
-        .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(message_bytes))
-        .build();
-    PeerConnectionBuilder::new()
-        .with_configuration(configuration.build())
-        .with_setting_engine(settings)
-        .with_handler(handler)
-        .with_udp_addrs(addresses)
-        .with_data_channel_send_buffer_limit(SEND_BUFFER_BYTES)
-        .with_runtime(Arc::new(BufferedTokio))
 }
 
 #[async_trait]
@@ -136,6 +149,10 @@ impl Connector for WebRtc {
         Ok((sdp, Box::new(Answered { peer })))
     }
 
+    fn set_servers(&self, servers: Vec<IceServer>) {
+        self.servers.set(servers);
+    }
+
     async fn shutdown(&self) {
         self.tasks.close();
         self.tasks.wait().await;
@@ -145,6 +162,7 @@ impl Connector for WebRtc {
 
 struct Handler {
     gathered: Notify,
+    gathering: Gathering,
     /// The connection has failed, or is closed.
     failed: CancellationToken,
     channel: Mutex<Option<oneshot::Sender<Arc<dyn DataChannel>>>>,
@@ -152,6 +170,12 @@ struct Handler {
 
 #[async_trait]
 impl PeerConnectionEventHandler for Handler {
+    async fn on_ice_candidate(&self, event: RTCPeerConnectionIceEvent) {
+        if event.candidate.typ != RTCIceCandidateType::Host {
+            self.gathering.found_by_server();
+        }
+    }
+
     async fn on_ice_gathering_state_change(&self, state: RTCIceGatheringState) {
         if state == RTCIceGatheringState::Complete {
             self.gathered.notify_one();
@@ -209,9 +233,11 @@ impl Peer {
     async fn describe(&self, local_description: RTCSessionDescription) -> Result<String, ConnectError> {
         let connection = self.connection();
         connection.set_local_description(local_description).await.map_err(local)?;
-        if timeout(GATHER_TIME, self.handler.gathered.notified()).await.is_err() {
+        let gathered = timeout(self.stack.servers.patience(), self.handler.gathered.notified()).await;
+        if gathered.is_err() {
             tracing::debug!("not all candidates were found in time");
         }
+        self.stack.servers.gathered(gathered.is_ok(), &self.handler.gathering);
         let description = connection.local_description().await.ok_or(ConnectError::NoAddress)?;
         Ok(description.sdp)
     }
