@@ -1,5 +1,6 @@
 """A seeder on loopback, libtorrent: python3 seeder.py FOLDER [BYTES_PER_S]; seeds each .torrent named on a line of its
-input out of the folder, and says its info hash once a tracker knows."""
+input out of the folder, and says its info hash once a tracker knows. On "uploaded" it says how many bytes of torrents it
+sent since its start."""
 import sys
 
 import libtorrent
@@ -20,6 +21,9 @@ session = libtorrent.session({
 session.set_peer_class_filter(libtorrent.ip_filter())
 print("ready", flush=True)
 for line in sys.stdin:
+    if line.strip() == "uploaded":
+        print(sum(handle.status().total_payload_upload for handle in session.get_torrents()), flush=True)
+        continue
     torrent = libtorrent.add_torrent_params()
     torrent.ti = libtorrent.torrent_info(line.strip())
     torrent.save_path = sys.argv[1]

@@ -1,6 +1,6 @@
 use crate::process::{run, target_folder};
 use anyhow::{Context as _, Result};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A video that ffmpeg makes: a moving test picture with its own time burned in, and a tone.
@@ -54,6 +54,25 @@ impl Media {
             Self::Mp4 | Self::Mkv => 60,
             Self::Short => 12,
         }
+    }
+
+    /// The SHA-1 of its bytes.
+    ///
+    /// # Errors
+    /// When it cannot be made or read.
+    pub fn sha1(self) -> Result<String> {
+        let said = run(Command::new("sha1sum").arg("--binary").arg(self.file()?))?;
+        let said = String::from_utf8(said).context("read a hash")?;
+        said.get(..40).map(str::to_owned).context("a hash")
+    }
+
+    /// Whether a file holds the same bytes.
+    ///
+    /// # Errors
+    /// When one of them cannot be read.
+    pub fn is_in(self, file: &Path) -> Result<bool> {
+        let copy = std::fs::read(file).with_context(|| format!("read {}", file.display()))?;
+        Ok(copy == std::fs::read(self.file()?).context("read a video")?)
     }
 
     /// The file, made at the first call and kept beside what cargo builds.

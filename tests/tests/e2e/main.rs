@@ -8,5 +8,6 @@ mod late;
 mod one_swarm;
 mod plain;
 mod restart;
+mod strangers;
 mod web;
 mod web_film;
