@@ -18,7 +18,9 @@ session = libtorrent.session({
     "alert_mask": libtorrent.alert.category_t.tracker_notification | libtorrent.alert.category_t.error_notification,
 })
 # A seeder on loopback is local, and local peers are not limited unless one says so.
-session.set_peer_class_filter(libtorrent.ip_filter())
+everyone = libtorrent.ip_filter()
+everyone.add_rule("0.0.0.0", "255.255.255.255", 1 << libtorrent.session.global_peer_class_id)
+session.set_peer_class_filter(everyone)
 print("ready", flush=True)
 for line in sys.stdin:
     if line.strip() == "uploaded":

@@ -3,7 +3,9 @@
 mod arguments;
 mod bad_input;
 mod browser;
+mod feeds;
 mod first_light;
+mod full_room;
 mod late;
 mod one_swarm;
 mod plain;
