@@ -67,6 +67,24 @@ impl Browser {
         field.send_keys(&paths.join("\n")).await.context("choose files")
     }
 
+    /// Closes the tab as a person does who is not asked, or who insists.
+    ///
+    /// # Errors
+    /// When it is gone already.
+    pub async fn close_tab(&self) -> Result<()> {
+        self.client().close_window().await.context("close the tab")
+    }
+
+    /// Whether the page wants the browser to ask before it is left. The event is what a browser sends then; the question
+    /// itself is out of WebDriver's sight.
+    ///
+    /// # Errors
+    /// When the page is gone.
+    pub async fn warns_before_leaving(&self) -> Result<bool> {
+        let stays = self.js("return !window.dispatchEvent(new Event('beforeunload', { cancelable: true }))").await?;
+        stays.as_bool().context("yes or no")
+    }
+
     /// Reads the whole film through the address that the page's player has, and answers its SHA-1. The service worker
     /// answers as much as is there, so that it has to be asked again and again.
     ///

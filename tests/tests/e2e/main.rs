@@ -3,6 +3,7 @@
 mod arguments;
 mod bad_input;
 mod browser;
+mod faults;
 mod feeds;
 mod first_light;
 mod full_room;
