@@ -38,6 +38,12 @@ const CLOSE_TIME: Duration = Duration::from_millis(200);
 /// How long tearing down may take; webrtc-rs gives its driver 100 ms.
 const TEARDOWN_TIME: Duration = Duration::from_secs(2);
 
+/// How long nothing is heard until a connection counts as disconnected, which may heal.
+const SILENT_TIME: Duration = Duration::from_secs(5);
+/// How long it may stay so until it is given up: 15 s in all, as Chromium, so that both sides look for each other anew at
+/// the same time. The stack's 25 s leave whoever was suspended, or whose peer was, alone for half a minute.
+const GIVE_UP_TIME: Duration = Duration::from_secs(10);
+
 /// Makes connections with webrtc-rs. To be made within a Tokio runtime, which it uses for its tasks.
 ///
 /// `.local` candidates of browsers (mDNS) are ignored: browsers hear our candidates and connect from their side, and a
@@ -97,6 +103,7 @@ fn builder(config: &IceConfig, addresses: Vec<SocketAddr>, handler: Arc<Handler>
         .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
         .with_relay_acceptance_min_wait(Some(Duration::ZERO))
         .with_multicast_dns_mode(MulticastDnsMode::Disabled)
+        .with_ice_timeouts(Some(SILENT_TIME), Some(GIVE_UP_TIME), None)
         .build();
     PeerConnectionBuilder::new()
         .with_configuration(configuration.build())
