@@ -12,7 +12,7 @@ pub enum Media {
     Mkv,
     /// A short mp4, 320x180, 12 s, for what only needs to be a video.
     Short,
-    /// [`Media::Mp4`] ten times over, 10 min in 114 MB: what takes a while even from next door.
+    /// [`Media::Mp4`] five times over, 5 min in 57 MB: what takes a while even from next door.
     Long,
 }
 
@@ -57,7 +57,7 @@ impl Media {
         match self {
             Self::Mp4 | Self::Mkv => 60,
             Self::Short => 12,
-            Self::Long => 600,
+            Self::Long => 300,
         }
     }
 
@@ -96,7 +96,7 @@ impl Media {
         let mut ffmpeg = Command::new("ffmpeg");
         ffmpeg.args(["-nostdin", "-loglevel", "error", "-y"]);
         if self == Self::Long {
-            ffmpeg.args(["-stream_loop", "9", "-i"]).arg(Self::Mp4.file()?).args(["-c", "copy"]);
+            ffmpeg.args(["-stream_loop", "4", "-i"]).arg(Self::Mp4.file()?).args(["-c", "copy"]);
         } else {
             self.draw(&mut ffmpeg);
         }
