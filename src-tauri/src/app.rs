@@ -75,8 +75,9 @@ fn run_app() -> anyhow::Result<ExitCode> {
     Ok(u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
-/// What is logged unless the environment says otherwise. librqbit tells the names of films at `info`.
-const LOG_DEFAULT: &str = "info,librqbit=warn";
+/// What is logged unless the environment says otherwise. librqbit tells the names of films at `info`; the parts of WebRTC (all
+/// named rtc) warn of whatever a peer does, with its address.
+const LOG_DEFAULT: &str = "info,librqbit=warn,rtc=error";
 
 /// To stderr, as `STREAMSHARE_LOG` or `RUST_LOG` say.
 fn log_to_stderr() {

@@ -1,5 +1,6 @@
 """A seeder on loopback, libtorrent: python3 seeder.py FOLDER [BYTES_PER_S]; seeds each .torrent named on a line of its
-input out of the folder, and says its info hash once a tracker knows."""
+input out of the folder, and says its info hash once a tracker knows. On "uploaded" it says how many bytes of torrents it
+sent since its start."""
 import sys
 
 import libtorrent
@@ -17,9 +18,14 @@ session = libtorrent.session({
     "alert_mask": libtorrent.alert.category_t.tracker_notification | libtorrent.alert.category_t.error_notification,
 })
 # A seeder on loopback is local, and local peers are not limited unless one says so.
-session.set_peer_class_filter(libtorrent.ip_filter())
+everyone = libtorrent.ip_filter()
+everyone.add_rule("0.0.0.0", "255.255.255.255", 1 << libtorrent.session.global_peer_class_id)
+session.set_peer_class_filter(everyone)
 print("ready", flush=True)
 for line in sys.stdin:
+    if line.strip() == "uploaded":
+        print(sum(handle.status().total_payload_upload for handle in session.get_torrents()), flush=True)
+        continue
     torrent = libtorrent.add_torrent_params()
     torrent.ti = libtorrent.torrent_info(line.strip())
     torrent.save_path = sys.argv[1]

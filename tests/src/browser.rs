@@ -67,6 +67,44 @@ impl Browser {
         field.send_keys(&paths.join("\n")).await.context("choose files")
     }
 
+    /// Closes the tab as a person does who is not asked, or who insists.
+    ///
+    /// # Errors
+    /// When it is gone already.
+    pub async fn close_tab(&self) -> Result<()> {
+        self.client().close_window().await.context("close the tab")
+    }
+
+    /// Whether the page wants the browser to ask before it is left. The event is what a browser sends then; the question
+    /// itself is out of WebDriver's sight.
+    ///
+    /// # Errors
+    /// When the page is gone.
+    pub async fn warns_before_leaving(&self) -> Result<bool> {
+        let stays = self.js("return !window.dispatchEvent(new Event('beforeunload', { cancelable: true }))").await?;
+        stays.as_bool().context("yes or no")
+    }
+
+    /// Reads the whole film through the address that the page's player has, and answers its SHA-1. The service worker
+    /// answers as much as is there, so that it has to be asked again and again.
+    ///
+    /// # Errors
+    /// When the page plays without a service worker, or the film is not all there in time.
+    pub async fn film_sha1(&self) -> Result<String> {
+        let code = "window.sha1 = null; (async () => {
+            const parts = []; let at = 0; let length = Infinity;
+            while (at < length) {
+                const answer = await fetch(video().src, { headers: { Range: `bytes=${at}-` } });
+                const bytes = await answer.arrayBuffer();
+                length = Number(answer.headers.get('Content-Range').split('/')[1]); at += bytes.byteLength; parts.push(bytes);
+            }
+            const digest = await crypto.subtle.digest('SHA-1', await new Blob(parts).arrayBuffer());
+            window.sha1 = [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+        })()";
+        self.js(code).await?;
+        self.until("window.sha1").await?.as_str().map(str::to_owned).context("a text")
+    }
+
     /// Waits until the video has a picture of the right size that is not one plane.
     ///
     /// # Errors

@@ -1,6 +1,8 @@
 use crate::process::root;
 use anyhow::{Context as _, Result};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 use tempfile::TempDir;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -12,6 +14,7 @@ static TURN: Mutex<()> = Mutex::const_new(());
 pub struct Case {
     output: PathBuf,
     scratch: TempDir,
+    began: Instant,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -28,7 +31,7 @@ impl Case {
         }
         std::fs::create_dir_all(&output).context("make the output folder")?;
         let scratch = tempfile::Builder::new().prefix("streamshare-").tempdir().context("make a scratch folder")?;
-        Ok(Self { output, scratch, _turn: turn })
+        Ok(Self { output, scratch, began: Instant::now(), _turn: turn })
     }
 
     /// Where screenshots and logs go; kept after the test.
@@ -47,5 +50,13 @@ impl Case {
     #[must_use]
     pub fn log(&self, part: &str) -> PathBuf {
         self.output.join(format!("{part}.log"))
+    }
+}
+
+/// Tells how long it took, past the capture of what tests print: the sum of these is what everyone waits for.
+impl Drop for Case {
+    fn drop(&mut self) {
+        // Nobody reads it: then it is not told.
+        let _ = write!(std::io::stderr(), "({:.1} s) ", self.began.elapsed().as_secs_f64());
     }
 }

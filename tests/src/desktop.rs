@@ -1,18 +1,23 @@
 use crate::driver::session;
-use crate::process::{Process, bound, built, kill_one, target_folder, write_script};
-use crate::{Case, Display, Page};
-use anyhow::{Context as _, Result};
+use crate::process::{Process, bound, built, kill_one, root, run, signal_group, target_folder, write_script};
+use crate::{Case, Display, Media, Page};
+use anyhow::{Context as _, Result, ensure};
 use fantoccini::wd::Capabilities;
+use rustix::process::Signal;
 use serde_json::json;
 use std::ffi::OsString;
 use std::ops::Deref;
+use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What the app logs unless the environment says otherwise.
 const LOG: &str = "info,streamshare=debug,streamshare_streaming=debug,streamshare_relay=debug";
+
+/// How long the app may take to end: the 5 s that it gives itself, on a machine that is busy.
+const CLOSE_LIMIT: Duration = Duration::from_secs(15);
 
 /// How the app is started.
 #[derive(Clone, Debug, Default)]
@@ -117,6 +122,49 @@ impl Desktop {
         kill_one(self.app_id()?)
     }
 
+    /// Closes the window as its frame's button does, and waits for the app to end by itself; answers what it said.
+    ///
+    /// # Errors
+    /// When it is still there after the 5 s that the app gives itself and some more.
+    pub fn close(self) -> Result<String> {
+        let app = self.app_id()?;
+        let mut closer = bound("/usr/bin/python3")?;
+        self.display.apply(&mut closer);
+        run(closer.arg(root().join("tests/parts/close_window.py")).arg("Streamshare"))?;
+        let end = Instant::now() + CLOSE_LIMIT;
+        while is_running(app) {
+            ensure!(Instant::now() < end, "the app still runs after {CLOSE_LIMIT:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.log()
+    }
+
+    /// Stops the app and its web engine as a suspended computer does. The page answers nothing until [`Desktop::wake`].
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn suspend(&self) -> Result<()> {
+        signal_group(self.group(), Signal::STOP)
+    }
+
+    /// Lets it go on after [`Desktop::suspend`].
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn wake(&self) -> Result<()> {
+        signal_group(self.group(), Signal::CONT)
+    }
+
+    /// A video among the app's downloads, in whichever folder the app made for its torrent.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn download(&self, media: Media) -> Result<PathBuf> {
+        let mut found = run(Command::new("find").arg(self.home.join("downloads")).args(["-name", media.file_name()]))?;
+        found.truncate(found.iter().position(|byte| *byte == b'\n').context("a video among the downloads")?);
+        Ok(OsString::from_vec(found).into())
+    }
+
     /// Starts the app once more in the same session, as opening a file does, and waits for that second process to end.
     ///
     /// # Errors
@@ -200,4 +248,10 @@ fn environment(command: &mut Command, home: &Path, display: &Display) {
         .env("GST_REGISTRY", target_folder().join("e2e").join("gstreamer.registry"))
         .env("STREAMSHARE_LOG", std::env::var("STREAMSHARE_LOG").unwrap_or_else(|_| LOG.to_owned()))
         .env("RUST_BACKTRACE", "1");
+}
+
+/// Whether a process is there; one that ended and that nobody waited for is not.
+fn is_running(id: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+    stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().next()).is_some_and(|state| state != "Z")
 }

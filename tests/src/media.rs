@@ -1,6 +1,6 @@
 use crate::process::{run, target_folder};
 use anyhow::{Context as _, Result};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A video that ffmpeg makes: a moving test picture with its own time burned in, and a tone.
@@ -12,6 +12,8 @@ pub enum Media {
     Mkv,
     /// A short mp4, 320x180, 12 s, for what only needs to be a video.
     Short,
+    /// [`Media::Mp4`] five times over, 5 min in 57 MB: what takes a while even from next door.
+    Long,
 }
 
 /// Counts up whenever what is made changes, so that old files are not taken for new ones.
@@ -25,6 +27,7 @@ impl Media {
             Self::Mp4 => "Counter one.mp4",
             Self::Mkv => "Counter two.mkv",
             Self::Short => "Short film.mp4",
+            Self::Long => "Long film.mp4",
         }
     }
 
@@ -35,6 +38,7 @@ impl Media {
             Self::Mp4 => "Counter one",
             Self::Mkv => "Counter two",
             Self::Short => "Short film",
+            Self::Long => "Long film",
         }
     }
 
@@ -42,7 +46,7 @@ impl Media {
     #[must_use]
     pub fn size(self) -> (u32, u32) {
         match self {
-            Self::Mp4 | Self::Mkv => (640, 360),
+            Self::Mp4 | Self::Mkv | Self::Long => (640, 360),
             Self::Short => (320, 180),
         }
     }
@@ -53,7 +57,27 @@ impl Media {
         match self {
             Self::Mp4 | Self::Mkv => 60,
             Self::Short => 12,
+            Self::Long => 300,
         }
+    }
+
+    /// The SHA-1 of its bytes.
+    ///
+    /// # Errors
+    /// When it cannot be made or read.
+    pub fn sha1(self) -> Result<String> {
+        let said = run(Command::new("sha1sum").arg("--binary").arg(self.file()?))?;
+        let said = String::from_utf8(said).context("read a hash")?;
+        said.get(..40).map(str::to_owned).context("a hash")
+    }
+
+    /// Whether a file holds the same bytes.
+    ///
+    /// # Errors
+    /// When one of them cannot be read.
+    pub fn is_in(self, file: &Path) -> Result<bool> {
+        let copy = std::fs::read(file).with_context(|| format!("read {}", file.display()))?;
+        Ok(copy == std::fs::read(self.file()?).context("read a video")?)
     }
 
     /// The file, made at the first call and kept beside what cargo builds.
@@ -69,25 +93,33 @@ impl Media {
         }
         // Renamed when complete: a half-written file of an interrupted run must not be taken for a video.
         let unfinished = folder.join(format!("unfinished-{}", self.file_name()));
-        let (width, height) = self.size();
-        let seconds = self.seconds();
-        let counter = format!(
-            "drawtext=text='%{{pts\\:hms}}':fontsize={}:fontcolor=white:box=1:boxcolor=black:x=(w-tw)/2:y=h-th-8",
-            height / 7
-        );
         let mut ffmpeg = Command::new("ffmpeg");
-        ffmpeg
-            .args(["-nostdin", "-loglevel", "error", "-y"])
-            .args(["-f", "lavfi", "-i", &format!("testsrc2=s={width}x{height}:r=25:d={seconds}")])
-            .args(["-f", "lavfi", "-i", &format!("sine=f=330:d={seconds}")])
-            .args(["-vf", &format!("{counter},noise=alls=12:allf=t")])
-            .args(["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-g", "50", "-b:v", "1400k"])
-            .args(["-c:a", "aac", "-b:a", "96k", "-shortest"]);
+        ffmpeg.args(["-nostdin", "-loglevel", "error", "-y"]);
+        if self == Self::Long {
+            ffmpeg.args(["-stream_loop", "4", "-i"]).arg(Self::Mp4.file()?).args(["-c", "copy"]);
+        } else {
+            self.draw(&mut ffmpeg);
+        }
         if self != Self::Mkv {
             ffmpeg.args(["-movflags", "+faststart"]);
         }
         run(ffmpeg.arg(&unfinished)).context("make a video")?;
         std::fs::rename(&unfinished, &file).context("name the video")?;
         Ok(file)
+    }
+
+    fn draw(self, ffmpeg: &mut Command) {
+        let (width, height) = self.size();
+        let seconds = self.seconds();
+        let counter = format!(
+            "drawtext=text='%{{pts\\:hms}}':fontsize={}:fontcolor=white:box=1:boxcolor=black:x=(w-tw)/2:y=h-th-8",
+            height / 7
+        );
+        ffmpeg
+            .args(["-f", "lavfi", "-i", &format!("testsrc2=s={width}x{height}:r=25:d={seconds}")])
+            .args(["-f", "lavfi", "-i", &format!("sine=f=330:d={seconds}")])
+            .args(["-vf", &format!("{counter},noise=alls=12:allf=t")])
+            .args(["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-g", "50", "-b:v", "1400k"])
+            .args(["-c:a", "aac", "-b:a", "96k", "-shortest"]);
     }
 }

@@ -249,6 +249,17 @@ impl Page {
         self.until(&moved).await.map(drop)
     }
 
+    /// How much of the film is there, in whole percent, once the window tells.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn percent(&self) -> Result<u64> {
+        let told = self.until("/\\d+ %/.test($('stats')?.innerText) && { text: $('stats').innerText }").await?;
+        let text = told["text"].as_str().context("a text")?;
+        let number = text.split(" %").next().and_then(|text| text.rsplit(' ').next()).context("a number")?;
+        number.parse().with_context(|| format!("a number in {text}"))
+    }
+
     /// Waits until the room stands or plays, as this window shows it.
     ///
     /// # Errors

@@ -135,6 +135,15 @@ pub(crate) fn kill_one(id: u32) -> Result<()> {
     kill_process(pid, Signal::KILL).context("kill a process")
 }
 
+/// Sends a signal to all processes of a group.
+///
+/// # Errors
+/// When there is no such group.
+pub(crate) fn signal_group(id: u32, signal: Signal) -> Result<()> {
+    let group = pid(id).context("a process id")?;
+    kill_process_group(group, signal).context("signal a process group")
+}
+
 fn pid(id: u32) -> Option<Pid> {
     i32::try_from(id).ok().and_then(Pid::from_raw)
 }

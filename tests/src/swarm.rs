@@ -96,6 +96,16 @@ impl Swarm {
         }
         Ok(Torrent { file, magnet: magnet.clone() })
     }
+
+    /// How many bytes of torrents the seeder sent. Libtorrent only.
+    ///
+    /// # Errors
+    /// When the seeder is another or does not answer.
+    pub fn uploaded(&mut self) -> Result<u64> {
+        let Running::Libtorrent { input, said, .. } = &mut self.seeder else { bail!("only libtorrent is asked") };
+        writeln!(input, "uploaded").context("ask the seeder")?;
+        said.next(LIMIT)?.parse().context("read a count")
+    }
 }
 
 async fn transmission(case: &Case, folder: &Path, kib_per_s: Option<u32>) -> Result<Running> {

@@ -3,10 +3,14 @@
 mod arguments;
 mod bad_input;
 mod browser;
+mod faults;
+mod feeds;
 mod first_light;
+mod full_room;
 mod late;
 mod one_swarm;
 mod plain;
 mod restart;
+mod strangers;
 mod web;
 mod web_film;

@@ -35,9 +35,11 @@ impl About {
 
 const WEB: &str = "You are in the room: what plays, who is here and the controls work. This browser cannot show the video: \
                    it has no WebRTC, or it is switched off. To watch, open this room in the desktop app or another browser.";
+const FORSAKEN: &str =
+    "Nobody who has the rest of this video is connected at the moment. It goes on by itself when someone is.";
 const SOUND_ONLY: &str = "Only sound: this player lacks the codec for the picture.";
 
-fn content(snapshot: &Snapshot) -> Option<(About, String)> {
+fn content(snapshot: &Snapshot, forsaken: bool) -> Option<(About, String)> {
     let player = &snapshot.player;
     let say = |about, text: &str| Some((about, text.to_owned()));
     match &snapshot.media {
@@ -50,6 +52,7 @@ fn content(snapshot: &Snapshot) -> Option<(About, String)> {
         Media::Unsupported => say(About::Web, WEB),
         Media::Opened { .. } => match &player.failure {
             Some(reason) => Some((About::Error, reason.clone())),
+            None if forsaken && (!player.ready || player.stalled) => say(About::Buffering, FORSAKEN),
             None if !player.ready => say(About::Loading, "Loading the video..."),
             None if player.stalled => say(About::Buffering, "Buffering..."),
             None if player.sound_only => say(About::SoundOnly, SOUND_ONLY),
@@ -59,8 +62,14 @@ fn content(snapshot: &Snapshot) -> Option<(About, String)> {
 }
 
 /// The message, if there is one.
-pub(super) fn message(snapshot: &Snapshot, kind: Kind, invitation: &Invitation, on_wish: &Callback<Wish>) -> Html {
-    let Some((about, text)) = content(snapshot) else { return Html::default() };
+pub(super) fn message(
+    snapshot: &Snapshot,
+    forsaken: bool,
+    kind: Kind,
+    invitation: &Invitation,
+    on_wish: &Callback<Wish>,
+) -> Html {
+    let Some((about, text)) = content(snapshot, forsaken) else { return Html::default() };
     let mark = match about {
         About::Loading | About::Buffering => html! { <span class="spinner" aria-hidden="true"></span> },
         About::Empty | About::Web => icon(Icon::Screen),
@@ -96,6 +105,10 @@ mod tests {
     use streamshare_protocol::{MediaTime, PlaybackState, Playlist};
 
     fn about(media: Media, player: Sample) -> Option<About> {
+        said(media, player, false).map(|(about, _)| about)
+    }
+
+    fn said(media: Media, player: Sample, forsaken: bool) -> Option<(About, String)> {
         let room = View {
             link: LinkState::Joined,
             members: Vec::new(),
@@ -105,7 +118,18 @@ mod tests {
             duration: None,
             needs_gesture: false,
         };
-        content(&Snapshot { room, media, player, trouble: None }).map(|(about, _)| about)
+        content(&Snapshot { room, media, player, trouble: None }, forsaken)
+    }
+
+    #[test]
+    fn who_waits_for_nobody_is_told() {
+        let opened = || Media::Opened { info_hash: String::new() };
+        let ready = Sample { ready: true, ..Sample::default() };
+        let text = |player| said(opened(), player, true).map(|(_, text)| text);
+        assert_eq!(text(Sample::default()).as_deref(), Some(FORSAKEN));
+        assert_eq!(text(Sample { stalled: true, ..ready.clone() }).as_deref(), Some(FORSAKEN));
+        // What is there plays on.
+        assert_eq!(text(ready), None);
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub(crate) struct Props {
     pub(crate) kind: Kind,
     pub(crate) invitation: Invitation,
     pub(crate) snapshot: Snapshot,
+    /// Nobody is there to get the rest of the film from.
+    pub(crate) forsaken: bool,
     pub(crate) node: Node,
     pub(crate) sound: (f64, bool),
     pub(crate) on_gesture: Callback<()>,
@@ -63,7 +65,7 @@ pub(crate) fn Player(props: &Props) -> Html {
                 ondblclick={on_fullscreen.reform(|_| ())}>
                 { Html::VRef(props.node.clone()) }
             </div>
-            { message(&props.snapshot, props.kind, &props.invitation, &props.on_wish) }
+            { message(&props.snapshot, props.forsaken, props.kind, &props.invitation, &props.on_wish) }
             if room.needs_gesture {
                 <button type="button" class="gesture" data-testid="gesture" onclick={props.on_gesture.reform(|_| ())}>
                     { icon(Icon::Play) }<span>{ "Click to watch along" }</span>

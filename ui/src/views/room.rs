@@ -60,6 +60,7 @@ pub(crate) fn RoomPage(props: &Props) -> Html {
                     kind={props.kind}
                     invitation={props.invitation.clone()}
                     snapshot={props.snapshot.clone()}
+                    forsaken={props.stats.as_ref().is_some_and(is_forsaken)}
                     node={props.player.clone()}
                     sound={props.sound}
                     on_gesture={props.on_gesture.clone()}
@@ -114,6 +115,11 @@ fn is_local(invitation: &Invitation) -> bool {
         Some(v6) => is_loopback_host(v6.split(']').next().unwrap_or_default()),
         None => is_loopback_host(host.split(':').next().unwrap_or_default()),
     }
+}
+
+/// Whether nobody is there to get the rest of a torrent from.
+fn is_forsaken(stats: &TorrentStats) -> bool {
+    stats.state == TorrentState::Downloading && stats.peers == 0 && stats.have_bytes < stats.total_bytes
 }
 
 /// How a torrent is doing, in one line.

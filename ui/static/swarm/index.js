@@ -12,6 +12,8 @@ const REPORT_MS = 1_000;
 const PROGRESS_MS = 200;
 /** Milliseconds after which a tracker that was lost is tried anew; webtorrent's own client waits for minutes. */
 const TRACKER_RETRY_MS = 4_000;
+/** Milliseconds after which whoever lacks something and has no peer asks the trackers again, which else happens every 2 min. */
+const LONELY_MS = 10_000;
 /** Milliseconds that a torrent is kept which is in no playlist yet. */
 const GRACE_MS = 60_000;
 /** Bytes of a .torrent at most, as in the desktop app. */
@@ -33,7 +35,7 @@ export class Swarm {
   #sha1;
   #onReport;
   #client = null;
-  /** By info hash: {torrent, store, own, since, users, chosen}. */
+  /** By info hash: {torrent, store, own, since, users, chosen, asked}. */
   #entries = new Map();
   #tracker = null;
   #lostAt = 0;
@@ -50,6 +52,11 @@ export class Swarm {
       const needed = [...this.#entries.values()].some(({ own, torrent }) => own && torrent.numPeers > 0);
       // The browser asks whether to leave, in its own words.
       if (needed) event.preventDefault();
+    });
+    // Peers that hear nothing of it wait for this page until their connections time out.
+    addEventListener("pagehide", ({ persisted }) => {
+      if (persisted) return;
+      for (const { torrent } of this.#entries.values()) torrent.destroy();
     });
   }
 
@@ -186,7 +193,7 @@ export class Swarm {
     let entry = infoHash ? this.#entries.get(infoHash) : null;
     if (!entry) {
       const announce = this.#tracker ? [this.#tracker] : [];
-      entry = { torrent: null, store: null, own: false, since: performance.now(), users: 0, chosen: new Set() };
+      entry = { torrent: null, store: null, own: false, since: performance.now(), users: 0, chosen: new Set(), asked: performance.now() };
       const made = entry;
       class Store extends BlobStore {
         constructor(...given) {
@@ -239,7 +246,19 @@ export class Swarm {
       if (!entry.own && !fresh && entry.users === 0 && !this.#wanted.includes(infoHash)) this.#drop(infoHash);
     }
     this.#reconnect();
+    for (const { torrent } of this.#lonely()) torrent.discovery?.tracker?.update();
     this.#onReport(JSON.stringify([...this.#entries].map(([infoHash, entry]) => report(infoHash, entry))));
+  }
+
+  /** Torrents that lack something and have had no peer for a while; each is named once in that while. */
+  #lonely() {
+    const now = performance.now();
+    return [...this.#entries.values()].filter((entry) => {
+      if (entry.torrent.done || entry.torrent.numPeers > 0) entry.asked = now;
+      if (now - entry.asked < LONELY_MS) return false;
+      entry.asked = now;
+      return true;
+    });
   }
 
   /** Makes the tracker clients of torrents anew whose connection to the room's tracker was lost. */
