@@ -11,7 +11,7 @@ mod search;
 mod swarm;
 
 use crate::{
-    channel::{Connector, IceConfig, IceServer, WebRtc},
+    channel::{IceConfig, IceServer, WebRtc},
     tracker::{InfoHash, TrackerClient, TrackerClientConfig, is_web_socket},
     wire::limits::KEEP_ALIVE,
 };

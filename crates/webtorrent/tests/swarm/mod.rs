@@ -1,5 +1,6 @@
 //! What takes part: a browser with its tracker, and a BitTorrent client.
 
+#[allow(dead_code, reason = "the relay's tests use the rest")]
 mod client;
 
 pub(crate) use client::{Client, READ_TIME, eventually, hash_of, limited, random_file};
