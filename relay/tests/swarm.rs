@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 #[path = "../../crates/webtorrent/tests/swarm/client.rs"]
-#[allow(dead_code, reason = "the browsers' tests use all of it")]
 mod client;
 mod support;
 

@@ -4,6 +4,7 @@
 //! [`Hybrid`] is the whole of it. Whoever owns the client adds its torrents here too, and tells how much of them is
 //! missing. For a magnet link, [`Hybrid::resolve`] asks browsers for the metadata.
 
+mod bridges;
 mod fetch;
 mod peers;
 mod pipe;
@@ -21,7 +22,7 @@ use std::{
     collections::HashMap,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use swarm::{Handle, Purpose, Shared};
 use tokio::{sync::Semaphore, time::timeout};
@@ -207,6 +208,13 @@ impl Hybrid {
     #[must_use]
     pub fn stats(&self, info_hash: InfoHash) -> Option<SwarmStats> {
         self.swarms().get(&info_hash).map(|swarm| swarm.live.stats())
+    }
+
+    /// Where the connections come from by which a torrent's channels reach the client, so that its peers can be told apart.
+    /// An address stays for 10 s after its connection has ended.
+    #[must_use]
+    pub fn bridges(&self, info_hash: InfoHash) -> Vec<SocketAddr> {
+        self.swarms().get(&info_hash).map(|swarm| swarm.live.bridges.all(Instant::now())).unwrap_or_default()
     }
 
     /// Closes everything, tells the trackers, and waits for up to 5 s until all is gone.

@@ -1,5 +1,6 @@
 //! Carries bytes between a channel, the shim and the client's TCP connection.
 
+use super::bridges::Bridges;
 use crate::{
     channel::{Channel, MESSAGE_BYTES_MAX},
     wire::{Shim, WireError},
@@ -51,7 +52,7 @@ pub(super) async fn pipe(
     mut channel: Channel,
     listener: SocketAddr,
     mut shim: Shim,
-    traffic: &Traffic,
+    (traffic, bridges): (&Traffic, &Bridges),
     cancel: &CancellationToken,
     admit: impl FnOnce([u8; 20]) -> Option<CancellationToken>,
 ) -> Result<(), PipeError> {
@@ -78,6 +79,7 @@ pub(super) async fn pipe(
     let client = timeout(CONNECT_TIME, TcpStream::connect(reachable(listener)));
     let client = client.await.map_err(io::Error::from).flatten().map_err(PipeError::Client)?;
     client.set_nodelay(true).map_err(PipeError::Client)?;
+    let _bridge = bridges.enter(client.local_addr().map_err(PipeError::Client)?);
     carry(channel, client, shim, to_peer, traffic, [cancel, &replaced]).await
 }
 

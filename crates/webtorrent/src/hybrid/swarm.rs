@@ -3,7 +3,7 @@
 mod channels;
 mod trackers;
 
-use super::{HybridConfig, SwarmStats, peers::Peers, pipe::Traffic, search::Search};
+use super::{HybridConfig, SwarmStats, bridges::Bridges, peers::Peers, pipe::Traffic, search::Search};
 use crate::{
     channel::Connector,
     tracker::{InfoHash, TrackerClient, TrackerEvent},
@@ -59,6 +59,7 @@ pub(super) enum Purpose {
 #[derive(Debug, Default)]
 pub(super) struct Live {
     traffic: Traffic,
+    pub(super) bridges: Bridges,
     peers: Peers,
     opening: AtomicUsize,
     duplicates: AtomicU64,

@@ -1,4 +1,5 @@
 //! A BitTorrent client, and what waits for it.
+#![allow(dead_code, reason = "each test file uses a part of this")]
 
 use librqbit::{
     AddTorrent, AddTorrentOptions, ConnectionOptions, CreateTorrentOptions, ListenerMode, ListenerOptions,

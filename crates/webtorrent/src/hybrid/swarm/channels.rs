@@ -138,7 +138,8 @@ impl ChannelTask {
             admitted = Some(peer_id);
             Some(replaced)
         };
-        let ended = pipe(channel, config.listener, shim, &self.live.traffic, &self.cancel, admit).await;
+        let live = &self.live;
+        let ended = pipe(channel, config.listener, shim, (&live.traffic, &live.bridges), &self.cancel, admit).await;
         if let Some(peer_id) = admitted {
             self.live.peers.release(peer_id, self.offer_id);
         }

@@ -1,0 +1,65 @@
+//! Where the channels' connections to the client come from.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// How long an address counts after its connection has ended: the client may notice later.
+const LINGER: Duration = Duration::from_secs(10);
+
+/// The addresses, each with when its connection ended.
+#[derive(Debug, Default)]
+pub(super) struct Bridges(Mutex<HashMap<SocketAddr, Option<Instant>>>);
+
+impl Bridges {
+    /// Counts an address for as long as the guard lives, and a little longer.
+    pub(super) fn enter(&self, addr: SocketAddr) -> Bridge<'_> {
+        self.lock().insert(addr, None);
+        Bridge { bridges: self, addr }
+    }
+
+    pub(super) fn all(&self, now: Instant) -> Vec<SocketAddr> {
+        let mut bridges = self.lock();
+        bridges.retain(|_, ended| ended.is_none_or(|at| now.saturating_duration_since(at) < LINGER));
+        bridges.keys().copied().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<SocketAddr, Option<Instant>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Bridge<'a> {
+    bridges: &'a Bridges,
+    addr: SocketAddr,
+}
+
+impl Drop for Bridge<'_> {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        // Nobody may ask for long.
+        let mut bridges = self.bridges.lock();
+        bridges.retain(|_, ended| ended.is_none_or(|at| now.saturating_duration_since(at) < LINGER));
+        bridges.insert(self.addr, Some(now));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_counts_a_little_longer_than_its_connection() {
+        let bridges = Bridges::default();
+        let addr: SocketAddr = "127.0.0.1:7".parse().unwrap();
+        let bridge = bridges.enter(addr);
+        assert_eq!(bridges.all(Instant::now() + 2 * LINGER), [addr]);
+        drop(bridge);
+        assert_eq!(bridges.all(Instant::now()), [addr]);
+        assert!(bridges.all(Instant::now() + LINGER).is_empty());
+    }
+}
