@@ -2,9 +2,11 @@
 //! link names, the room's relay among them.
 
 use crate::settings::NetworkSettings;
-use std::time::Duration;
+use futures_util::future::join_all;
+use std::{net::SocketAddr, time::Duration};
+use streamshare_ipc::Peers;
 use streamshare_protocol::TorrentId;
-use streamshare_streaming::{CancellationToken, Engine, Stats, TorrentInfo};
+use streamshare_streaming::{CancellationToken, Engine, LivePeer, State, Stats, TorrentInfo, Transport};
 use streamshare_webtorrent::{
     channel::{IceConfig, IceServer},
     hybrid::{Hybrid, HybridConfig, Torrent},
@@ -35,25 +37,52 @@ impl Browsers {
         Self { hybrid: Some(Hybrid::start(config)) }
     }
 
-    /// Meets browsers for a torrent that plays, at the trackers of its own and of the link that named it. Peers of a
-    /// private torrent come from its own trackers only (BEP 27), which know of no browsers.
-    pub(crate) fn serve(&self, info: &TorrentInfo, named: Option<&TorrentId>, stats: &Stats) {
+    /// Meets browsers for a torrent that plays, at the trackers of its own, of the link that named it, and of links that
+    /// named it before. Peers of a private torrent come from its own trackers only (BEP 27), which know of no browsers.
+    pub(crate) async fn serve(&self, engine: &Engine, info: &TorrentInfo, named: &TorrentId) {
+        if self.hybrid.is_none() || info.private {
+            return;
+        }
+        let named: Vec<String> = web_sockets(named.trackers()).into_iter().map(String::from).collect();
+        let new: Vec<String> = named.into_iter().filter(|tracker| !info.trackers.contains(tracker)).collect();
+        if !new.is_empty() {
+            engine.remember_trackers(info.info_hash, new).await;
+        }
+        self.serve_known(engine, info);
+    }
+
+    /// Meets browsers for the torrents that go on from the last run, each when what is on the disk has been checked.
+    pub(crate) async fn serve_restored(&self, engine: &Engine) {
+        let torrents = engine.list();
+        let served = torrents.iter().map(|info| async {
+            engine.checked(info.info_hash).await;
+            let state = engine.stats(info.info_hash).map(|stats| stats.state);
+            // Others are served when they are opened.
+            if matches!(state, Some(State::Downloading | State::Seeding)) {
+                self.serve_known(engine, info);
+            }
+        });
+        join_all(served).await;
+    }
+
+    fn serve_known(&self, engine: &Engine, info: &TorrentInfo) {
         let Some(hybrid) = self.hybrid.as_ref().filter(|_| !info.private) else { return };
-        let trackers = info.trackers.iter().cloned().chain(named.into_iter().flat_map(TorrentId::trackers));
+        let Some(stats) = engine.stats(info.info_hash) else { return };
+        let trackers = info.trackers.iter().cloned().chain(engine.remembered_trackers(info.info_hash));
         let trackers = web_sockets(trackers);
         if !trackers.is_empty() {
-            let torrent = Torrent { piece_count: info.piece_count, left: left(stats) };
+            let torrent = Torrent { piece_count: info.piece_count, left: left(&stats) };
             hybrid.add(InfoHash(info.info_hash.0), trackers, torrent);
         }
     }
 
-    /// Tells the trackers how much is missing; answers how many browsers are connected.
-    pub(crate) fn update(&self, info_hash: streamshare_streaming::InfoHash, stats: &Stats) -> u32 {
-        let Some(hybrid) = &self.hybrid else { return 0 };
+    /// Tells the trackers how much is missing; answers how the torrent's peers are connected.
+    pub(crate) fn update(&self, engine: &Engine, info_hash: streamshare_streaming::InfoHash, stats: &Stats) -> Peers {
+        let peers = engine.peers(info_hash);
+        let Some(hybrid) = &self.hybrid else { return count(&peers, &[]) };
         let info_hash = InfoHash(info_hash.0);
         hybrid.update_left(info_hash, left(stats));
-        let channels = hybrid.stats(info_hash).map_or(0, |stats| stats.channels);
-        u32::try_from(channels).unwrap_or(u32::MAX)
+        count(&peers, &hybrid.bridges(info_hash))
     }
 
     /// The metainfo of a magnet link, asked of browsers; nothing where none is to be asked, none has it in time, or it was
@@ -71,6 +100,20 @@ impl Browsers {
             hybrid.shutdown().await;
         }
     }
+}
+
+/// Counts peers by how they are connected: those behind a bridge come over WebRTC, whatever the engine sees of them.
+fn count(peers: &[LivePeer], bridges: &[SocketAddr]) -> Peers {
+    let mut counts = Peers::default();
+    for peer in peers {
+        let kind = match peer.transport {
+            _ if bridges.contains(&peer.addr) => &mut counts.webrtc,
+            Transport::Tcp => &mut counts.tcp,
+            Transport::Utp => &mut counts.utp,
+        };
+        *kind += 1;
+    }
+    counts
 }
 
 fn left(stats: &Stats) -> u64 {
@@ -107,6 +150,21 @@ mod tests {
         let urls = web_sockets(trackers.into_iter().map(str::to_owned));
         let texts: Vec<&str> = urls.iter().map(Url::as_str).collect();
         assert_eq!(texts, ["ws://b:1/announce", "wss://a/announce"]);
+    }
+
+    #[test]
+    fn peers_are_told_apart() {
+        let addr = |text: &str| text.parse::<SocketAddr>().expect("an address");
+        let peer = |text: &str, transport| LivePeer { addr: addr(text), transport };
+        let peers = [
+            peer("127.0.0.1:1", Transport::Tcp),
+            // On this computer, and yet no browser.
+            peer("127.0.0.1:2", Transport::Tcp),
+            peer("192.0.2.1:1", Transport::Utp),
+            peer("[2001:db8::1]:1", Transport::Tcp),
+        ];
+        assert_eq!(count(&peers, &[addr("127.0.0.1:1"), addr("127.0.0.1:9")]), Peers { tcp: 2, utp: 1, webrtc: 1 });
+        assert_eq!(count(&peers, &[]), Peers { tcp: 3, utp: 1, webrtc: 0 });
     }
 
     #[test]

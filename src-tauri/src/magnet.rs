@@ -80,9 +80,7 @@ mod tests {
 
     fn trackers_of(trackers: &[&str], private: bool) -> Vec<String> {
         let link = for_a_room(&info("x", trackers, private));
-        TorrentId::new(&link).expect("a torrent id");
-        let url = Url::parse(&link).expect("a link");
-        url.query_pairs().filter(|(key, _)| key == "tr").map(|(_, value)| value.into_owned()).collect()
+        TorrentId::new(&link).expect("a torrent id").trackers().collect()
     }
 
     #[test]

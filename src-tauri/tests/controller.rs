@@ -10,6 +10,7 @@ use streamshare_ipc::{
     AddRequest, Added, CancelRequest, Connect, DropEvent, OpenRequest, Opening, RoomEvent, RoomSend, Source, code,
 };
 use streamshare_protocol::TorrentId;
+use streamshare_relay::{Relay, RelayConfig};
 use support::{DEADLINE, Notes};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -34,7 +35,7 @@ fn write_settings(home: &Path, downloads: &Path) {
     let settings = json!({
         "downloadFolder": downloads,
         "network": {"dht": false, "trackers": false, "utp": false, "localDiscovery": false, "upnp": false,
-                    "listen": "127.0.0.1:0"},
+                    "iceServers": [], "listen": "127.0.0.1:0"},
         "hosting": {"listen": "127.0.0.1:0"}
     });
     std::fs::write(home.join("settings.json"), settings.to_string()).unwrap();
@@ -254,6 +255,42 @@ async fn a_shutdown_ends_in_time_and_twice() {
     timeout(Duration::from_secs(8), both).await.expect("an end in time");
 }
 
+/// What is played in a room is announced at the room's tracker, and after a restart again, before anybody opens it.
+#[tokio::test(flavor = "multi_thread")]
+async fn torrents_of_the_last_run_are_served_to_browsers() {
+    let relay = Relay::start(RelayConfig::new(([127, 0, 0, 1], 0).into())).await.unwrap();
+    let app = app();
+    let path = app.home.path().join("film.mp4");
+    film(&path);
+    let added = add(&app, 1, path_source(&path)).await.unwrap();
+    let hash: String =
+        added.info_hash.as_bytes().chunks(2).flat_map(|digits| [b"%", digits].concat()).map(char::from).collect();
+    let scrape = format!("http://{}/scrape?info_hash={hash}", relay.local_addr());
+    let seeds = async |wanted: u8| {
+        let numbers = format!("8:completei{wanted}e10:downloadedi0e10:incompletei0e");
+        let answered = async {
+            while !String::from_utf8_lossy(&get(&scrape).await).contains(&numbers) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(DEADLINE, answered).await.unwrap_or_else(|_| panic!("never {wanted} seeds"));
+    };
+    seeds(0).await;
+    // The room's relay adds its tracker to what goes into the playlist.
+    let tracker = format!("ws://{}/announce", relay.local_addr());
+    let torrent_id = TorrentId::new(&added.torrent_id).unwrap().with_trackers(&[tracker]).as_str().to_owned();
+    let request = OpenRequest { op: 2, torrent_id, filename: String::new() };
+    timeout(DEADLINE, app.controller.torrent_open(request)).await.unwrap().unwrap();
+    seeds(1).await;
+    app.controller.shutdown().await;
+    seeds(0).await;
+
+    let app = start(app.home);
+    seeds(1).await;
+    app.controller.shutdown().await;
+    seeds(0).await;
+}
+
 /// A .torrent of a folder, made by a foreign program.
 fn torrent_of(folder: &Path, extra: &[&str]) -> std::path::PathBuf {
     let torrent = folder.with_extension("torrent");
@@ -304,7 +341,7 @@ async fn a_taken_port_is_no_reason_not_to_host() {
     let settings = json!({
         "downloadFolder": home.path().join("films"),
         "network": {"dht": false, "trackers": false, "utp": false, "localDiscovery": false, "upnp": false,
-                    "listen": "127.0.0.1:0"},
+                    "iceServers": [], "listen": "127.0.0.1:0"},
         "hosting": {"listen": taken.local_addr().unwrap()}
     });
     std::fs::write(home.path().join("settings.json"), settings.to_string()).unwrap();

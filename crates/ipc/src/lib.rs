@@ -261,15 +261,31 @@ pub struct TorrentStats {
     pub download_bps: u64,
     /// Bytes a second to others.
     pub upload_bps: u64,
-    /// Peers that it exchanges with.
-    pub peers: u32,
+    /// Peers that it exchanges with, by how they are connected.
+    pub peers: Peers,
     /// Peers that it knows of.
     pub known_peers: u32,
-    /// Peers in browsers, over WebRTC; they count among `peers`, too.
-    #[serde(default)]
-    pub browser_peers: u32,
     /// What stopped it, for people.
     pub error: Option<String>,
+}
+
+/// Peers by how they are connected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peers {
+    /// TCP.
+    pub tcp: u32,
+    /// uTP.
+    pub utp: u32,
+    /// WebRTC: browsers, and desktops that were met as browsers are.
+    pub webrtc: u32,
+}
+
+impl Peers {
+    /// All of them.
+    #[must_use]
+    pub fn total(self) -> u32 {
+        self.tcp.saturating_add(self.utp).saturating_add(self.webrtc)
+    }
 }
 
 /// What a torrent does.

@@ -16,7 +16,7 @@ use crate::share::{Collection, file_access};
 use crate::storage::Factory;
 use crate::torrents::{Torrent, Torrents, describe};
 use crate::{
-    AddError, CancellationToken, EngineConfig, InfoHash, OpenError, OpenMedia, Progress, RemoveError, Source,
+    AddError, CancellationToken, EngineConfig, InfoHash, LivePeer, OpenError, OpenMedia, Progress, RemoveError, Source,
     StartError, Stats, TorrentInfo, fetch, media, resolve, session,
 };
 
@@ -265,6 +265,37 @@ impl Engine {
     #[must_use]
     pub fn all_stats(&self) -> Vec<(InfoHash, Stats)> {
         self.0.torrents.all().iter().map(|torrent| (torrent.info.info_hash, torrent.stats())).collect()
+    }
+
+    /// The peers that a torrent is connected to, in no order; none where it has not been added.
+    #[must_use]
+    pub fn peers(&self, info_hash: InfoHash) -> Vec<LivePeer> {
+        self.0.torrents.get(info_hash).map(|torrent| torrent.peers()).unwrap_or_default()
+    }
+
+    /// Waits until a torrent's files have been checked; its [`Stats`] tell what came of it. At once where it is unknown.
+    /// Cancel safe.
+    pub async fn checked(&self, info_hash: InfoHash) {
+        if let Some(torrent) = self.0.torrents.get(info_hash) {
+            // An error is in the torrent's state, too.
+            drop(torrent.cancel.run_until_cancelled(torrent.handle.wait_until_initialized()).await);
+        }
+    }
+
+    /// Writes down trackers of others for a torrent, beside those that it was added with; librqbit is not told. Of more
+    /// than 8 the oldest are forgotten.
+    pub async fn remember_trackers(&self, info_hash: InfoHash, trackers: Vec<String>) {
+        let registry = self.0.registry.clone();
+        let written = self.0.tasks.spawn_blocking(move || registry.remember_trackers(info_hash, &trackers)).await;
+        if let Ok(Err(error)) = written {
+            tracing::warn!(%error, "the registry of torrents cannot be written");
+        }
+    }
+
+    /// The trackers that were written down for a torrent, the latest first.
+    #[must_use]
+    pub fn remembered_trackers(&self, info_hash: InfoHash) -> Vec<String> {
+        self.0.registry.get(info_hash).map(|record| record.trackers).unwrap_or_default()
     }
 
     /// Forgets a torrent; its open responses end. `delete_files` deletes what was downloaded, never files shared in place.

@@ -39,4 +39,4 @@ pub use error::{AddError, OpenError, RemoveError, StartError};
 pub use info_hash::InfoHash;
 /// The token that cancels an [`Engine::add`].
 pub use tokio_util::sync::CancellationToken;
-pub use torrent::{FileInfo, FileKind, OpenMedia, Progress, Source, State, Stats, TorrentInfo};
+pub use torrent::{FileInfo, FileKind, LivePeer, OpenMedia, Progress, Source, State, Stats, TorrentInfo, Transport};

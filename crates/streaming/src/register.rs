@@ -136,14 +136,14 @@ fn choose_place(
     shared: Option<Collection>,
 ) -> Result<Record, AddError> {
     let known = inner.registry.get(info_hash);
-    let record = match (shared, known) {
-        (Some(shared), _) => Record { folder: shared.folder, shared: Some(shared.files) },
-        (None, Some(Record { folder, shared: Some(files) })) if is_unchanged(&folder, &files) => {
-            Record { folder, shared: Some(files) }
-        }
-        (None, Some(Record { folder, shared: None })) => Record { folder, shared: None },
-        (None, _) => Record { folder: download_folder(inner, info_hash, name, is_multi_file), shared: None },
+    let trackers = known.as_ref().map(|known| known.trackers.clone()).unwrap_or_default();
+    let (folder, shared) = match (shared, known.map(|known| (known.folder, known.shared))) {
+        (Some(shared), _) => (shared.folder, Some(shared.files)),
+        (None, Some((folder, Some(files)))) if is_unchanged(&folder, &files) => (folder, Some(files)),
+        (None, Some((folder, None))) => (folder, None),
+        (None, _) => (download_folder(inner, info_hash, name, is_multi_file), None),
     };
+    let record = Record { folder, shared, trackers };
     let access = |path: &Path, error| file_access(path, &error);
     if record.shared.is_some() {
         let bitfield = session::folder(&inner.config.state_dir).join(format!("{info_hash}.bitv"));

@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::InfoHash;
 
+/// Trackers of others that are remembered for a torrent: those of as many rooms.
+const TRACKERS_MAX: usize = 8;
+
 /// The folder of a torrent's files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Record {
@@ -18,6 +21,9 @@ pub(crate) struct Record {
     pub(crate) folder: PathBuf,
     /// For files of the user's, shared in place: how each was when it was hashed, in the order of the torrent.
     pub(crate) shared: Option<Vec<SharedFile>>,
+    /// Trackers beside those in its metainfo, the latest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) trackers: Vec<String>,
 }
 
 /// A file of the user's as it was when it was hashed.
@@ -86,6 +92,20 @@ impl Registry {
         self.save(&records)
     }
 
+    /// Adds trackers to those of a torrent; of too many the oldest are forgotten. Blocks on the disk.
+    pub(crate) fn remember_trackers(&self, info_hash: InfoHash, trackers: &[String]) -> io::Result<()> {
+        let mut records = self.lock();
+        let Some(record) = records.get_mut(&info_hash.to_string()) else { return Ok(()) };
+        let mut latest = Vec::new();
+        crate::metainfo::extend_trackers(&mut latest, trackers.iter().chain(&record.trackers).map(String::as_str));
+        latest.truncate(TRACKERS_MAX);
+        if latest == record.trackers {
+            return Ok(());
+        }
+        record.trackers = latest;
+        self.save(&records)
+    }
+
     /// Blocks on the disk.
     pub(crate) fn remove(&self, info_hash: InfoHash) -> io::Result<()> {
         let mut records = self.lock();
@@ -107,4 +127,28 @@ impl Registry {
 /// Moves a broken file out of the way, for people to look at.
 pub(crate) fn set_aside(file: &Path) -> io::Result<()> {
     std::fs::rename(file, file.with_extension("broken"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_latest_trackers_are_remembered() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("torrents.json");
+        let info_hash = InfoHash([7; 20]);
+        let trackers = |range: std::ops::Range<u32>| range.map(|n| format!("ws://t{n}/")).collect::<Vec<_>>();
+        // As written before there were any.
+        std::fs::write(&file, format!(r#"{{"{info_hash}":{{"folder":"/f","shared":null}}}}"#)).unwrap();
+        let registry = Registry::load(file.clone()).unwrap();
+        registry.remember_trackers(info_hash, &trackers(0..6)).unwrap();
+        registry.remember_trackers(info_hash, &["no address".to_owned(), "ws://t5/".to_owned()]).unwrap();
+        registry.remember_trackers(info_hash, &trackers(6..9)).unwrap();
+        registry.remember_trackers(InfoHash([8; 20]), &trackers(0..1)).unwrap();
+        let again = Registry::load(file).unwrap();
+        let wanted = [trackers(6..9), trackers(5..6), trackers(0..4)].concat();
+        assert_eq!(again.get(info_hash).unwrap().trackers, wanted);
+        assert_eq!(again.get(InfoHash([8; 20])), None);
+    }
 }

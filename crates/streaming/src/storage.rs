@@ -29,7 +29,7 @@ impl StorageFactory for Factory {
 
     fn create(&self, shared: &ManagedTorrentShared, metadata: &TorrentMetadata) -> Result<Self::Storage> {
         match self.registry.get(InfoHash(shared.info_hash.0)) {
-            Some(Record { folder, shared: Some(files) }) => Ok(Box::new(SharedFiles::new(&folder, &files))),
+            Some(Record { folder, shared: Some(files), .. }) => Ok(Box::new(SharedFiles::new(&folder, &files))),
             Some(Record { shared: None, .. }) | None => {
                 Ok(Box::new(FilesystemStorageFactory::default().create(shared, metadata)?))
             }

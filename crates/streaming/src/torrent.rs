@@ -1,3 +1,4 @@
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use bytes::Bytes;
@@ -122,8 +123,26 @@ pub struct Stats {
     pub download_bps: u64,
     /// Bytes per second going out.
     pub upload_bps: u64,
-    /// Peers connected.
+    /// Peers connected; [`Engine::peers`](crate::Engine::peers) tells who.
     pub peers_live: u32,
     /// Peers ever heard of, the connected ones included.
     pub peers_known: u32,
+}
+
+/// A peer that is connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LivePeer {
+    /// The other end of the connection. IPv4 addresses stand as such.
+    pub addr: SocketAddr,
+    /// How it is connected.
+    pub transport: Transport,
+}
+
+/// How a peer is connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// TCP (BEP 3).
+    Tcp,
+    /// uTP over UDP (BEP 29).
+    Utp,
 }

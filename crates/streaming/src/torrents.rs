@@ -1,12 +1,13 @@
 //! The torrents of an engine.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use librqbit::{ManagedTorrent, ManagedTorrentState, TorrentStatsState};
 use tokio_util::sync::CancellationToken;
 
-use crate::{InfoHash, State, Stats, TorrentInfo};
+use crate::{InfoHash, LivePeer, State, Stats, TorrentInfo, Transport};
 
 /// A torrent of the session.
 pub(crate) struct Torrent {
@@ -49,6 +50,20 @@ impl Torrent {
             peers_live: peers.map_or(0, |peers| peers.live),
             peers_known: peers.map_or(0, |peers| peers.seen),
         }
+    }
+
+    pub(crate) fn peers(&self) -> Vec<LivePeer> {
+        let Some(live) = self.handle.live() else { return Vec::new() };
+        // By default it tells of those that are connected only.
+        let snapshot = live.per_peer_stats_snapshot(Default::default());
+        let peers = snapshot.peers.into_iter().filter_map(|(addr, stats)| {
+            let addr: SocketAddr = addr.parse().ok()?;
+            // Its type has no name outside of librqbit. A proxy (SOCKS) is reached over TCP.
+            let is_utp = stats.conn_kind?.to_string() == "uTP";
+            let transport = if is_utp { Transport::Utp } else { Transport::Tcp };
+            Some(LivePeer { addr: SocketAddr::new(addr.ip().to_canonical(), addr.port()), transport })
+        });
+        peers.collect()
     }
 }
 

@@ -28,7 +28,9 @@ async fn swarm_a_film_out_of_the_ordinary_swarm_reaches_the_browser() -> Result<
         window.plays().await?;
     }
     browser.shows_picture(Media::Mp4).await?;
-    desktop.until("/over WebRTC/.test($('stats').innerText)").await?;
+    // It feeds the browser, which is no TCP peer to it; the seeder is gone once the desktop has everything.
+    desktop.until("/1 TCP, 1 WebRTC|1 peer over WebRTC/.test($('stats').innerText)").await?;
+    browser.until("/1 peer over WebRTC/.test($('stats').innerText)").await?;
     desktop.shot("feeds").await?;
     browser.shot("watches").await?;
     Ok(())

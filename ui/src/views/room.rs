@@ -8,7 +8,7 @@ use crate::format;
 use crate::ports::shell::Kind;
 use crate::session::Snapshot;
 use crate::toasts::ToastKind;
-use streamshare_ipc::{TorrentState, TorrentStats};
+use streamshare_ipc::{Peers, TorrentState, TorrentStats};
 use streamshare_playsync::{Action, LinkState};
 use streamshare_protocol::{Invitation, is_loopback_host};
 use web_sys::Node;
@@ -128,10 +128,7 @@ fn stats_text(stats: &TorrentStats) -> String {
         return error.clone();
     }
     let have = format::percent(stats.have_bytes, stats.total_bytes).map(|percent| format!("{percent} %"));
-    let mut peers = format::counted(u64::from(stats.peers), "peer", "peers");
-    if stats.browser_peers > 0 {
-        peers.push_str(&format!(", {} over WebRTC", stats.browser_peers));
-    }
+    let peers = peers_text(stats.peers);
     let parts = match stats.state {
         TorrentState::Checking => vec!["Checking the disk".to_owned()],
         TorrentState::Paused => vec!["Paused".to_owned(), peers],
@@ -146,6 +143,21 @@ fn stats_text(stats: &TorrentStats) -> String {
         TorrentState::Seeding => vec![format!("↑ {}", format::speed(stats.upload_bps)), peers],
     };
     parts.into_iter().chain(have).collect::<Vec<_>>().join(" · ")
+}
+
+/// How many peers there are, and how they are connected.
+fn peers_text(peers: Peers) -> String {
+    let total = format::counted(u64::from(peers.total()), "peer", "peers");
+    let kinds = [(peers.tcp, "TCP"), (peers.utp, "uTP"), (peers.webrtc, "WebRTC")];
+    let kinds: Vec<_> = kinds.into_iter().filter(|(count, _)| *count > 0).collect();
+    match &kinds[..] {
+        [] => total,
+        [(_, kind)] => format!("{total} over {kind}"),
+        kinds => {
+            let kinds: Vec<_> = kinds.iter().map(|(count, kind)| format!("{count} {kind}")).collect();
+            format!("{total} ({})", kinds.join(", "))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -172,17 +184,20 @@ mod tests {
             total_bytes: 1000,
             download_bps: 1_400_000,
             upload_bps: 0,
-            peers: 1,
+            peers: Peers { tcp: 1, ..Peers::default() },
             known_peers: 9,
-            browser_peers: 0,
             error: None,
         };
-        assert_eq!(stats_text(&stats), "↓ 1.4 MB/s · ↑ 0 B/s · 1 peer · 34 %");
-        stats.browser_peers = 1;
-        assert_eq!(stats_text(&stats), "↓ 1.4 MB/s · ↑ 0 B/s · 1 peer, 1 over WebRTC · 34 %");
-        stats.browser_peers = 0;
+        assert_eq!(stats_text(&stats), "↓ 1.4 MB/s · ↑ 0 B/s · 1 peer over TCP · 34 %");
+        stats.peers = Peers { tcp: 1, utp: 0, webrtc: 2 };
+        assert_eq!(stats_text(&stats), "↓ 1.4 MB/s · ↑ 0 B/s · 3 peers (1 TCP, 2 WebRTC) · 34 %");
+        stats.peers = Peers { tcp: 1, utp: 2, webrtc: 0 };
+        assert_eq!(stats_text(&stats), "↓ 1.4 MB/s · ↑ 0 B/s · 3 peers (1 TCP, 2 uTP) · 34 %");
+        stats.peers = Peers::default();
+        assert_eq!(stats_text(&stats), "↓ 1.4 MB/s · ↑ 0 B/s · 0 peers · 34 %");
+        stats.peers.webrtc = 1;
         stats.state = TorrentState::Seeding;
-        assert_eq!(stats_text(&stats), "↑ 0 B/s · 1 peer · 34 %");
+        assert_eq!(stats_text(&stats), "↑ 0 B/s · 1 peer over WebRTC · 34 %");
         stats.error = Some("The disk is full.".to_owned());
         assert_eq!(stats_text(&stats), "The disk is full.");
     }

@@ -372,8 +372,7 @@ function report(infoHash, { torrent, own, chosen }) {
     totalBytes: total,
     downloadBps: Math.round(torrent.downloadSpeed),
     uploadBps: Math.round(torrent.uploadSpeed),
-    peers: torrent.numPeers,
-    browserPeers: 0,
+    peers: { tcp: 0, utp: 0, webrtc: torrent.numPeers },
     knownPeers: Math.max(torrent.numPeers, torrent._peersLength ?? 0),
     error: null,
   };
