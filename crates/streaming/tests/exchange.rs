@@ -5,8 +5,12 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{Gate, Mode, Peer, eventually, get, noise, write};
-use streamshare_streaming::{FileKind, Source, State};
+use common::{Gate, Mode, Peer, config, eventually, get, noise, write};
+use streamshare_streaming::{FileKind, InfoHash, LivePeer, NetworkConfig, Source, State, Transport};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_shared_file_streams_to_another_engine_and_survives_a_restart() {
@@ -128,4 +132,42 @@ async fn bytes_come_while_it_downloads_and_soon_after_a_peer_is_back() {
     leecher.wait_for(info.info_hash, State::Seeding).await;
     seeder.engine.shutdown().await;
     leecher.engine.shutdown().await;
+}
+
+/// A handshake (BEP 3) and the other side's: then both sides take each other for peers.
+async fn shake_hands(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), info_hash: InfoHash, name: &[u8; 20]) {
+    let hello = [b"\x13BitTorrent protocol", &[0; 8][..], &info_hash.0, name].concat();
+    stream.write_all(&hello).await.unwrap();
+    stream.read_exact(&mut [0; 68]).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn peers_are_told_by_how_they_are_connected() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(dir.path());
+    config.network = NetworkConfig { utp: true, ..NetworkConfig::isolated() };
+    let seeder = Peer::start_with(config, dir.path()).await;
+    let info = seeder.share(&write(&dir.path().join("film.mkv"), &noise(100_000, 3))).await;
+    seeder.wait_for(info.info_hash, State::Seeding).await;
+    assert_eq!(seeder.engine.peers(info.info_hash), []);
+    let addr = seeder.engine.peer_addr().unwrap();
+    let mut tcp = TcpStream::connect(addr).await.unwrap();
+    shake_hands(&mut tcp, info.info_hash, b"-XX0001-over-tcp-...").await;
+    let socket = librqbit_utp::UtpSocketUdp::new_udp("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let mut utp = socket.connect(addr).await.unwrap();
+    shake_hands(&mut utp, info.info_hash, b"-XX0001-over-utp-...").await;
+    let mut wanted = vec![
+        LivePeer { addr: tcp.local_addr().unwrap(), transport: Transport::Tcp },
+        LivePeer { addr: socket.bind_addr(), transport: Transport::Utp },
+    ];
+    wanted.sort_by_key(|peer| peer.addr);
+    let peers = || {
+        let mut peers = seeder.engine.peers(info.info_hash);
+        peers.sort_by_key(|peer| peer.addr);
+        peers
+    };
+    eventually(peers, |peers| *peers == wanted).await;
+    drop(tcp);
+    eventually(peers, |peers| matches!(peers[..], [LivePeer { transport: Transport::Utp, .. }])).await;
+    seeder.engine.shutdown().await;
 }
