@@ -51,6 +51,9 @@ pub struct HybridConfig {
     pub max_channels_per_torrent: usize,
     /// Offers in an announce. Default: 5, as webtorrent.
     pub offers: usize,
+    /// Offers of all torrents that wait for answers at a time, half of them for torrents that miss something. Default: 100.
+    /// Each takes about 2 sockets for up to 50 s. What is announced without offers is still found by those of others.
+    pub max_offers: usize,
     /// How often the client hears something from an idle peer. Default: every 8 s, since librqbit waits 10 s by default.
     pub keep_alive: Duration,
 }
@@ -67,6 +70,7 @@ impl HybridConfig {
             max_channels: 100,
             max_channels_per_torrent: 30,
             offers: 5,
+            max_offers: 100,
             keep_alive: KEEP_ALIVE,
         }
     }
@@ -136,6 +140,7 @@ impl Hybrid {
             connector: Arc::new(WebRtc::new(config.ice.clone())),
             trackers: TrackerClient::new(config.trackers.clone()),
             slots: Arc::new(Semaphore::new(config.max_channels)),
+            offers: Arc::new(Semaphore::new(config.max_offers)),
             config,
         };
         let cancel = CancellationToken::new();

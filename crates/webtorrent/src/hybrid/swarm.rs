@@ -44,6 +44,8 @@ pub(super) struct Shared {
     pub(super) trackers: TrackerClient,
     /// A permit for each channel.
     pub(super) slots: Arc<Semaphore>,
+    /// A permit for each offer that waits.
+    pub(super) offers: Arc<Semaphore>,
 }
 
 /// What peers are wanted for.

@@ -8,6 +8,7 @@ use crate::{
 };
 use futures_util::{StreamExt, future::join_all, stream};
 use std::{collections::HashMap, sync::Arc, time::Instant};
+use tokio::sync::OwnedSemaphorePermit;
 use url::Url;
 
 /// Trackers of a torrent that count. A magnet link of WebTorrent has 3 to 8.
@@ -29,11 +30,13 @@ pub(super) struct Tracker {
 struct Pending {
     since: Instant,
     offer: Box<dyn PendingOffer>,
+    _permit: OwnedSemaphorePermit,
 }
 
 pub(super) struct Made {
     offer: Offer,
     pending: Box<dyn PendingOffer>,
+    permit: OwnedSemaphorePermit,
 }
 
 impl Tracker {
@@ -137,24 +140,34 @@ impl Swarm {
         if std::mem::replace(&mut tracker.is_busy, true) {
             return;
         }
-        let free = self.places.available_permits().min(self.shared.slots.available_permits());
         // Later on, those who miss something come to whoever has everything.
         let is_eager = std::mem::take(&mut tracker.is_eager) || self.known_left != Some(0);
-        let count = if is_eager { self.shared.config.offers.min(free) } else { 0 };
+        let permits = if is_eager { self.offer_permits() } else { Vec::new() };
         let (connector, cancel) = (Arc::clone(&self.shared.connector), self.cancel.clone());
         self.tasks.spawn(async move {
-            let offers = join_all((0..count).map(|_| make_offer(&*connector)));
+            let offers = join_all(permits.into_iter().map(|permit| make_offer(&*connector, permit)));
             let made = cancel.run_until_cancelled(offers).await.unwrap_or_default();
             Done::Offers { tracker: index, made: made.into_iter().flatten().collect() }
         });
+    }
+
+    /// A permit for each offer to be made.
+    fn offer_permits(&self) -> Vec<OwnedSemaphorePermit> {
+        let shared = &self.shared;
+        let channels = self.places.available_permits().min(shared.slots.available_permits());
+        // An app with many films begins with an announce of each.
+        let reserved = if self.known_left == Some(0) { shared.config.max_offers / 2 } else { 0 };
+        let offers = shared.offers.available_permits().saturating_sub(reserved);
+        let count = shared.config.offers.min(channels).min(offers);
+        (0..count).map_while(|_| Arc::clone(&shared.offers).try_acquire_owned().ok()).collect()
     }
 
     pub(super) fn announce(&mut self, index: usize, made: Vec<Made>) {
         let (now, transfer) = (Instant::now(), self.transfer());
         let Some(tracker) = self.trackers.get_mut(index) else { return };
         let mut offers = Vec::new();
-        for Made { offer, pending } in made {
-            tracker.offers.insert(offer.offer_id, Pending { since: now, offer: pending });
+        for Made { offer, pending, permit } in made {
+            tracker.offers.insert(offer.offer_id, Pending { since: now, offer: pending, _permit: permit });
             offers.push(offer);
         }
         tracker.membership.announce(transfer, offers);
@@ -162,12 +175,12 @@ impl Swarm {
     }
 }
 
-async fn make_offer(connector: &dyn Connector) -> Option<Made> {
+async fn make_offer(connector: &dyn Connector, permit: OwnedSemaphorePermit) -> Option<Made> {
     let (sdp, pending) = connector
         .make_offer()
         .await
         .inspect_err(|error| tracing::debug!(error = error as &dyn std::error::Error, "no offer"))
         .ok()?;
     let sdp = Sdp::new(&sdp).inspect_err(|error| tracing::debug!(%error, "no offer")).ok()?;
-    Some(Made { offer: Offer { offer_id: OfferId(random_id()), sdp }, pending })
+    Some(Made { offer: Offer { offer_id: OfferId(random_id()), sdp }, pending, permit })
 }
