@@ -1,4 +1,4 @@
-//! The tracker, asked by clients of other makes: npm's bittorrent-tracker, transmission and libtorrent.
+//! The tracker, asked by clients of other makes: npm's bittorrent-tracker, transmission, libtorrent and qBittorrent.
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 mod support;
@@ -133,9 +133,27 @@ struct Transmission {
     _process: Child,
 }
 
+/// A port that was free a moment ago.
+fn port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A torrent of a film, with a tracker.
+async fn create_torrent(film: &Path, announce: &str) -> String {
+    let torrent = film.with_extension("torrent").to_string_lossy().into_owned();
+    let mut create = Command::new("transmission-create");
+    create.args(["-o", &torrent, "-t", announce]).arg(film);
+    assert!(create.output().await.unwrap().status.success());
+    torrent
+}
+
+/// Bytes that are not the same for two seeds.
+fn noise(seed: u32) -> Vec<u8> {
+    (0..1_000_003_u32).map(|n| (n ^ seed).wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect()
+}
+
 impl Transmission {
     fn start(folder: &Path) -> Self {
-        let port = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let (rpc_port, downloads) = (port(), folder.join("downloads"));
         std::fs::create_dir_all(&downloads).unwrap();
         let settings = json!({
@@ -175,10 +193,7 @@ async fn transmissions_are_told_of_each_other() {
     let (seeder, leecher) = (Transmission::start(&seeder), Transmission::start(&leecher));
     let film = seeder.downloads.join("film.bin");
     std::fs::write(&film, vec![7; 1_000_003]).unwrap();
-    let torrent = folder.path().join("film.torrent").to_string_lossy().into_owned();
-    let mut create = Command::new("transmission-create");
-    create.args(["-o", &torrent, "-t", &announce_url(&relay, "http")]).arg(film);
-    assert!(create.output().await.unwrap().status.success());
+    let torrent = create_torrent(&film, &announce_url(&relay, "http")).await;
     seeder.until(&["--add", &torrent], "success").await;
     until_load(&relay, "peers", 1).await;
     leecher.until(&["--add", &torrent], "success").await;
@@ -195,13 +210,9 @@ async fn libtorrent_downloads_from_transmission() {
     let relay = start().await;
     let folder = tempfile::tempdir().unwrap();
     let seeder = Transmission::start(&folder.path().join("seeder"));
-    let bytes: Vec<u8> = (0..1_000_003_u32).map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect();
-    let film = seeder.downloads.join("film.bin");
+    let (film, bytes) = (seeder.downloads.join("film.bin"), noise(0));
     std::fs::write(&film, &bytes).unwrap();
-    let torrent = folder.path().join("film.torrent").to_string_lossy().into_owned();
-    let mut create = Command::new("transmission-create");
-    create.args(["-o", &torrent, "-t", &announce_url(&relay, "http")]).arg(film);
-    assert!(create.output().await.unwrap().status.success());
+    let torrent = create_torrent(&film, &announce_url(&relay, "http")).await;
     seeder.until(&["--add", &torrent], "success").await;
     until_load(&relay, "peers", 1).await;
     let mut leecher = Command::new("/usr/bin/python3");
@@ -210,4 +221,55 @@ async fn libtorrent_downloads_from_transmission() {
     let ended = timeout(3 * PATIENCE, leecher.wait()).await.expect("it downloads everything").unwrap();
     assert!(ended.success());
     assert!(std::fs::read(folder.path().join("film.bin")).unwrap() == bytes);
+}
+
+/// qbittorrent-nox with everything off but TCP and trackers, and torrents that it has or wants below a folder.
+fn qbittorrent(folder: &Path, downloads: &Path, torrents: &[&str]) -> Child {
+    let config = folder.join("qBittorrent/config");
+    std::fs::create_dir_all(&config).unwrap();
+    let settings = format!(
+        "[LegalNotice]\nAccepted=true\n\n[Network]\nPortForwardingEnabled=false\n\n\
+         [Preferences]\nWebUI\\Address=127.0.0.1\nWebUI\\Port={}\n\n[BitTorrent]\nSession\\Port={}\n\
+         Session\\Interface=lo\nSession\\InterfaceName=lo\nSession\\InterfaceAddress=127.0.0.1\n\
+         Session\\DHTEnabled=false\nSession\\LSDEnabled=false\nSession\\PeXEnabled=false\nSession\\BTProtocol=TCP\n",
+        port(),
+        port()
+    );
+    std::fs::write(config.join("qBittorrent.conf"), settings).unwrap();
+    let mut command = Command::new("qbittorrent-nox");
+    command.arg(format!("--profile={}", folder.display())).arg(format!("--save-path={}", downloads.display()));
+    command.arg("--skip-dialog=true").args(torrents).kill_on_drop(true);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().expect("qbittorrent-nox is installed")
+}
+
+async fn until_complete(file: &Path, bytes: &[u8]) {
+    let end = Instant::now() + 3 * PATIENCE;
+    while std::fs::read(file).map_or(true, |there| there != bytes) {
+        assert!(Instant::now() < end, "{} is not complete", file.display());
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Films both ways between two programs that people have, unmodified, which only the tracker introduces.
+#[tokio::test]
+async fn qbittorrent_and_transmission_exchange_films() {
+    let relay = start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let announce = announce_url(&relay, "http");
+    let transmission = Transmission::start(&folder.path().join("transmission"));
+    let downloads = folder.path().join("downloads");
+    std::fs::create_dir_all(&downloads).unwrap();
+    let (there, here) = (transmission.downloads.join("there.bin"), downloads.join("here.bin"));
+    std::fs::write(&there, noise(1)).unwrap();
+    std::fs::write(&here, noise(2)).unwrap();
+    let torrents = [create_torrent(&there, &announce).await, create_torrent(&here, &announce).await];
+    for torrent in &torrents {
+        transmission.until(&["--add", torrent], "success").await;
+    }
+    until_load(&relay, "peers", 2).await;
+    let _qbittorrent = qbittorrent(&folder.path().join("qbittorrent"), &downloads, &[&torrents[0], &torrents[1]]);
+    until_load(&relay, "peers", 4).await;
+    until_complete(&downloads.join("there.bin"), &noise(1)).await;
+    until_complete(&transmission.downloads.join("here.bin"), &noise(2)).await;
 }

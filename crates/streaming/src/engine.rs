@@ -71,6 +71,8 @@ impl Engine {
         restore(&session, &torrents, &cancel);
         let tasks = TaskTracker::new();
         tasks.spawn(crate::search::keep_searching(session.clone(), torrents.clone(), cancel.clone()));
+        let folder = session::folder(&config.state_dir);
+        tasks.spawn(crate::checkpoint::keep_written(session.clone(), torrents.clone(), folder, cancel.clone()));
         let server = Server::start(
             token,
             config.origins.clone(),

@@ -12,6 +12,7 @@
 
 mod bencode;
 mod body;
+mod checkpoint;
 mod config;
 mod engine;
 mod error;

@@ -11,6 +11,7 @@ mod late;
 mod one_swarm;
 mod plain;
 mod restart;
+mod resume;
 mod strangers;
 mod web;
 mod web_film;
