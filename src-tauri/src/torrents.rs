@@ -9,7 +9,7 @@ use crate::{
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 use streamshare_ipc::{
@@ -21,6 +21,7 @@ use streamshare_streaming::{
     AddError, CancellationToken, Engine, EngineConfig, FileInfo, FileKind, InfoHash, NetworkConfig, OpenError,
     Progress as EngineProgress, Source as EngineSource, StartError, State, Stats, TorrentInfo,
 };
+use streamshare_webtorrent::channel::IceServer;
 use tokio::sync::OnceCell;
 
 /// The origins of Tauri's window: Linux and macOS, Windows and Android.
@@ -39,6 +40,8 @@ pub(crate) struct Torrents {
     config: EngineConfig,
     network: NetworkSettings,
     engine: OnceCell<Running>,
+    /// The STUN and TURN servers that the room's relay names.
+    relay_servers: Mutex<Vec<IceServer>>,
     operations: Operations,
     /// What was found at an address: an item that is opened again does not ask the web again.
     addresses: Mutex<BTreeMap<String, InfoHash>>,
@@ -69,6 +72,7 @@ impl Torrents {
             config,
             network: network.clone(),
             engine: OnceCell::new(),
+            relay_servers: Mutex::default(),
             operations: Operations::default(),
             addresses: Mutex::default(),
         }
@@ -85,7 +89,22 @@ impl Torrents {
             let engine = Box::pin(Engine::start(self.config.clone())).await?;
             Ok(Running { browsers: Browsers::start(&engine, &self.network), engine })
         };
-        self.engine.get_or_try_init(start).await.map_err(start_error)
+        let running = self.engine.get_or_try_init(start).await.map_err(start_error)?;
+        // They may have been named before there was anybody to use them.
+        running.browsers.set_relay_servers(&self.relay_servers());
+        Ok(running)
+    }
+
+    /// Takes the STUN and TURN servers that the room's relay names, in the place of those before.
+    pub(crate) fn set_relay_servers(&self, servers: Vec<IceServer>) {
+        *self.relay_servers() = servers;
+        if let Some(running) = self.engine.get() {
+            running.browsers.set_relay_servers(&self.relay_servers());
+        }
+    }
+
+    fn relay_servers(&self) -> MutexGuard<'_, Vec<IceServer>> {
+        self.relay_servers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds what `request` names and tells what to put into a playlist.
