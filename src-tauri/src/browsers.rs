@@ -22,6 +22,8 @@ const METADATA_MAX: Duration = Duration::from_secs(90);
 #[derive(Debug, Default)]
 pub(crate) struct Browsers {
     hybrid: Option<Hybrid>,
+    /// The STUN and TURN servers of the settings.
+    servers: Vec<IceServer>,
 }
 
 impl Browsers {
@@ -33,8 +35,16 @@ impl Browsers {
             username: server.username.clone(),
             credential: server.credential.clone(),
         });
-        config.ice = IceConfig { servers: servers.collect(), ..IceConfig::default() };
-        Self { hybrid: Some(Hybrid::start(config)) }
+        let servers: Vec<IceServer> = servers.collect();
+        config.ice = IceConfig { servers: servers.clone(), ..IceConfig::default() };
+        Self { hybrid: Some(Hybrid::start(config)), servers }
+    }
+
+    /// Takes a relay's STUN and TURN servers beside those of the settings.
+    pub(crate) fn set_relay_servers(&self, of_relay: &[IceServer]) {
+        if let Some(hybrid) = &self.hybrid {
+            hybrid.set_ice_servers(self.servers.iter().chain(of_relay).cloned().collect());
+        }
     }
 
     /// Meets browsers for a torrent that plays, at the trackers of its own, of the link that named it, and of links that

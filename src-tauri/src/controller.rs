@@ -1,6 +1,7 @@
 use crate::{
     Folders, Gui, GuiEvent, OnRoomEvent, RoomLink, Settings,
     hosting::Hosting,
+    ice,
     openings::Waiting,
     torrents::{OnProgress, Torrents, shell_error},
 };
@@ -14,7 +15,10 @@ use streamshare_ipc::{
     ShellError, code,
 };
 use streamshare_protocol::{Name, limits::MESSAGE_BYTES_MAX};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::{
+    task::JoinHandle,
+    time::{MissedTickBehavior, interval, timeout},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
 
@@ -30,12 +34,20 @@ pub struct Controller {
     gui: Arc<dyn Gui>,
     torrents: Torrents,
     hosting: Hosting,
-    link: Mutex<Option<RoomLink>>,
+    link: Mutex<Option<Linked>>,
     /// Held while the link is replaced or ended: one after the other, the former one's end awaited.
     replacing: tokio::sync::Mutex<()>,
     openings: Mutex<Waiting>,
     stop: CancellationToken,
     tasks: TaskTracker,
+}
+
+/// The connection to a relay, and what else belongs to being in its rooms.
+struct Linked {
+    link: RoomLink,
+    stop: CancellationToken,
+    /// Asks for STUN and TURN servers, until `stop`.
+    asking: JoinHandle<()>,
 }
 
 impl fmt::Debug for Controller {
@@ -88,7 +100,7 @@ impl Controller {
     ///
     /// # Errors
     /// When the address is not http(s). That nobody answers there is no error but an event.
-    pub async fn room_connect(&self, request: Connect) -> Result<(), ShellError> {
+    pub async fn room_connect(self: &Arc<Self>, request: Connect) -> Result<(), ShellError> {
         let relay = Url::parse(&request.relay).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
         let relay = relay.ok_or_else(|| shell_error(code::NETWORK, "this is not the address of a relay"))?;
         let _replacing = self.replacing.lock().await;
@@ -96,7 +108,11 @@ impl Controller {
         if !self.stop.is_cancelled() {
             let gui = Arc::clone(&self.gui);
             let on_event: OnRoomEvent = Arc::new(move |event| gui.emit(GuiEvent::Room(event)));
-            *locked(&self.link) = Some(RoomLink::open(&relay, on_event));
+            let stop = self.stop.child_token();
+            let this = Arc::clone(self);
+            let asking = ice::follow(relay.clone(), stop.clone(), move |servers| this.torrents.set_relay_servers(servers));
+            let asking = self.tasks.spawn(asking);
+            *locked(&self.link) = Some(Linked { link: RoomLink::open(&relay, on_event), stop, asking });
         }
         Ok(())
     }
@@ -116,7 +132,7 @@ impl Controller {
             return Err(shell_error(code::INTERNAL, "a message is a JSON object"));
         }
         match locked(&self.link).as_ref() {
-            Some(link) => link.send(message).map_err(|error| shell_error(code::NETWORK, &error.to_string())),
+            Some(linked) => linked.link.send(message).map_err(|error| shell_error(code::NETWORK, &error.to_string())),
             None => Err(shell_error(code::NETWORK, "there is no connection to a relay")),
         }
     }
@@ -187,8 +203,12 @@ impl Controller {
 
     async fn end_link(&self) {
         let former = locked(&self.link).take();
-        if let Some(former) = former {
-            former.close().await;
+        if let Some(Linked { link, stop, asking }) = former {
+            stop.cancel();
+            // A panic in it was reported by the runtime.
+            let _ = asking.await;
+            self.torrents.set_relay_servers(Vec::new());
+            link.close().await;
         }
     }
 

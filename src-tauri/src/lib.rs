@@ -13,6 +13,7 @@ mod browsers;
 mod controller;
 mod gui;
 mod hosting;
+mod ice;
 mod magnet;
 mod openings;
 mod ops;

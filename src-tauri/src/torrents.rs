@@ -11,13 +11,14 @@ use crate::{
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use streamshare_ipc::{AddRequest, Added, OpenRequest, Opened, Progress, ShellError, Source, TorrentStats, code};
 use streamshare_protocol::{TorrentId, TorrentIdKind};
 use streamshare_streaming::{
     Engine, EngineConfig, InfoHash, NetworkConfig, Source as EngineSource, Stats, TorrentInfo,
 };
+use streamshare_webtorrent::channel::IceServer;
 use tokio::sync::OnceCell;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -38,6 +39,8 @@ pub(crate) struct Torrents {
     config: EngineConfig,
     network: NetworkSettings,
     engine: OnceCell<Running>,
+    /// The STUN and TURN servers that the room's relay names.
+    relay_servers: Mutex<Vec<IceServer>>,
     operations: Operations,
     /// What was found at an address: an item that is opened again does not ask the web again.
     addresses: Mutex<BTreeMap<String, InfoHash>>,
@@ -70,6 +73,7 @@ impl Torrents {
             config,
             network: network.clone(),
             engine: OnceCell::new(),
+            relay_servers: Mutex::default(),
             operations: Operations::default(),
             addresses: Mutex::default(),
         }
@@ -91,7 +95,22 @@ impl Torrents {
             };
             Ok(Running { engine, browsers, _restoring: AbortOnDropHandle::new(restoring) })
         };
-        self.engine.get_or_try_init(start).await.map_err(start_error)
+        let running = self.engine.get_or_try_init(start).await.map_err(start_error)?;
+        // They may have been named before there was anybody to use them.
+        running.browsers.set_relay_servers(&self.relay_servers());
+        Ok(running)
+    }
+
+    /// Takes the STUN and TURN servers that the room's relay names, in the place of those before.
+    pub(crate) fn set_relay_servers(&self, servers: Vec<IceServer>) {
+        *self.relay_servers() = servers;
+        if let Some(running) = self.engine.get() {
+            running.browsers.set_relay_servers(&self.relay_servers());
+        }
+    }
+
+    fn relay_servers(&self) -> MutexGuard<'_, Vec<IceServer>> {
+        self.relay_servers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds what `request` names and tells what to put into a playlist.

@@ -136,6 +136,11 @@ pub(super) fn tracker_of(relay: &str) -> Option<String> {
     Some(format!("ws{}/announce", rest.trim_end_matches('/')))
 }
 
+/// Where a relay tells of STUN and TURN servers.
+pub(super) fn ice_servers_of(relay: &str) -> Option<String> {
+    relay.starts_with("http").then(|| format!("{}/ice-servers", relay.trim_end_matches('/')))
+}
+
 /// What stays as it is in a magnet link's values (RFC 3986, "unreserved").
 const VALUE: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -209,6 +214,8 @@ mod tests {
         assert_eq!(tracker_of("http://host:7411").as_deref(), Some("ws://host:7411/announce"));
         assert_eq!(tracker_of("https://host/watch/").as_deref(), Some("wss://host/watch/announce"));
         assert_eq!(tracker_of("ftp://host"), None);
+        assert_eq!(ice_servers_of("https://host/watch/").as_deref(), Some("https://host/watch/ice-servers"));
+        assert_eq!(ice_servers_of("ftp://host"), None);
     }
 
     #[test]

@@ -15,10 +15,10 @@ extern "C" {
     /// All torrents of the page.
     pub(super) type Swarm;
     #[wasm_bindgen(constructor)]
-    fn new_js(ice_servers: &str, sha1: &JsValue, on_report: &JsValue) -> Swarm;
-    /// The tracker of the room that the page is in.
-    #[wasm_bindgen(method, js_name = setTracker)]
-    pub(super) fn set_tracker(this: &Swarm, url: Option<&str>);
+    fn new_js(sha1: &JsValue, on_report: &JsValue) -> Swarm;
+    /// The tracker of the room that the page is in, and where its relay tells of STUN and TURN servers.
+    #[wasm_bindgen(method, js_name = setRelay)]
+    pub(super) fn set_relay(this: &Swarm, tracker: Option<&str>, ice_servers: Option<&str>);
     /// Asks lost trackers anew at once.
     #[wasm_bindgen(method)]
     pub(super) fn wake(this: &Swarm);
@@ -36,9 +36,6 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn cancel(this: &Handle);
 }
-
-/// What the browser asks to find its own public address: nobody, so that no third party hears of a room.
-const ICE_SERVERS: &str = "[]";
 
 /// What becomes of something that was asked for.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -84,7 +81,7 @@ impl Swarm {
     pub(super) fn new(on_report: impl Fn(String) + 'static) -> Self {
         let sha1 = Closure::<dyn Fn(Vec<u8>) -> Vec<u8>>::new(|bytes: Vec<u8>| Sha1::digest(bytes).to_vec());
         let on_report = Closure::<dyn Fn(String)>::new(on_report);
-        Self::new_js(ICE_SERVERS, &sha1.into_js_value(), &on_report.into_js_value())
+        Self::new_js(&sha1.into_js_value(), &on_report.into_js_value())
     }
 
     /// Shares a file in pieces of so many bytes.

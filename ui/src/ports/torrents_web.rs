@@ -185,7 +185,7 @@ impl TorrentsPort for WebTorrents {
 
     fn enter(&self, relay: &str) {
         if let Some(swarm) = &self.swarm {
-            swarm.set_tracker(selection::tracker_of(relay).as_deref());
+            swarm.set_relay(selection::tracker_of(relay).as_deref(), selection::ice_servers_of(relay).as_deref());
         }
     }
 

@@ -1,6 +1,7 @@
 // A browser as a peer: torrents over WebRTC with webtorrent, which is loaded when it is first needed. Who asks for
 // something gives a function that hears what becomes of it, and gets an object whose cancel() ends it.
 
+import { IceServers, impatient } from "./ice.js";
 import { describe } from "./metainfo.js";
 import { Reader } from "./reader.js";
 import { serve } from "./server.js";
@@ -31,7 +32,7 @@ export const supported = () =>
 const trouble = (error) => (error instanceof Error ? error.message : String(error));
 
 export class Swarm {
-  #iceServers;
+  #ice = new IceServers();
   #sha1;
   #onReport;
   #client = null;
@@ -42,9 +43,8 @@ export class Swarm {
   /** The info hashes that the room's playlist names. */
   #wanted = [];
 
-  /** `iceServers` is JSON, `sha1` hashes bytes, `onReport` hears how the torrents are doing, as JSON. */
-  constructor(iceServers, sha1, onReport) {
-    this.#iceServers = JSON.parse(iceServers);
+  /** `sha1` hashes bytes, `onReport` hears how the torrents are doing, as JSON. */
+  constructor(sha1, onReport) {
     this.#sha1 = sha1;
     this.#onReport = onReport;
     setInterval(() => this.#tick(), REPORT_MS);
@@ -60,9 +60,10 @@ export class Swarm {
     });
   }
 
-  /** The tracker of the room that the page is in, or nothing. */
-  setTracker(url) {
-    this.#tracker = url ?? null;
+  /** The tracker of the room that the page is in, and where its relay tells of STUN and TURN servers, or nothing. */
+  setRelay(tracker, iceServers) {
+    this.#tracker = tracker ?? null;
+    this.#ice.setAddress(iceServers ?? null);
   }
 
   /** Asks the trackers at once again where their connection was lost. */
@@ -174,9 +175,13 @@ export class Swarm {
         };
         Object.defineProperty(crypto, "subtle", { value: { digest }, configurable: true });
       }
-      const { default: WebTorrent } = await import("../webtorrent.min.js");
-      const rtcConfig = { iceServers: this.#iceServers };
-      const client = new WebTorrent({ dht: false, lsd: false, maxConns: PEERS_MAX, tracker: { rtcConfig } });
+      // webtorrent takes what it finds when it is loaded, and nothing else.
+      const { RTCPeerConnection } = globalThis;
+      globalThis.RTCPeerConnection = impatient(RTCPeerConnection);
+      const loading = import("../webtorrent.min.js").finally(() => (globalThis.RTCPeerConnection = RTCPeerConnection));
+      const { default: WebTorrent } = await loading;
+      const tracker = { rtcConfig: this.#ice.config };
+      const client = new WebTorrent({ dht: false, lsd: false, maxConns: PEERS_MAX, tracker });
       client.on("error", (error) => console.warn("swarm:", trouble(error)));
       return client;
     })().catch((error) => {
@@ -188,7 +193,7 @@ export class Swarm {
 
   /** Resolves to the entry of a torrent whose metadata is known. */
   async #add(source, infoHash, signal) {
-    const client = await this.#load();
+    const [client] = await Promise.all([this.#load(), this.#ice.ready()]);
     signal.throwIfAborted();
     let entry = infoHash ? this.#entries.get(infoHash) : null;
     if (!entry) {
@@ -247,6 +252,7 @@ export class Swarm {
     }
     this.#reconnect();
     for (const { torrent } of this.#lonely()) torrent.discovery?.tracker?.update();
+    this.#ice.keepFresh();
     this.#onReport(JSON.stringify([...this.#entries].map(([infoHash, entry]) => report(infoHash, entry))));
   }
 
