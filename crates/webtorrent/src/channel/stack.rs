@@ -6,7 +6,7 @@ use super::{
 };
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use rtc::ice::mdns::MulticastDnsMode;
+use rtc::{ice::mdns::MulticastDnsMode, peer_connection::configuration::setting_engine::SctpMaxMessageSize};
 use std::{
     fmt,
     net::SocketAddr,
@@ -29,6 +29,11 @@ use webrtc::{
 
 /// Bytes that WebRTC keeps of a channel's: what is sent and not confirmed. Less starves links of 40 ms.
 const SEND_BUFFER_BYTES: usize = 1 << 20;
+/// How long the other side may be silent, which it is for 2 s at most, before the connection counts as disturbed.
+const DISCONNECTED_TIME: Duration = Duration::from_secs(5);
+/// How long it may be so before it has failed, and how much longer than the former the first one may take: a peer whose
+/// machine is gone is replaced after 15 s instead of 30 s (RFC 7675), and a change of networks takes less.
+const FAILED_TIME: Duration = Duration::from_secs(10);
 /// How long closing waits for what was sent to leave.
 const FLUSH_TIME: Duration = Duration::from_secs(2);
 /// How often closing looks.
@@ -91,12 +96,15 @@ fn builder(config: &IceConfig, addresses: Vec<SocketAddr>, handler: Arc<Handler>
     if config.relay_only {
         configuration = configuration.with_ice_transport_policy(RTCIceTransportPolicy::Relay);
     }
+    let message_bytes = u32::try_from(MESSAGE_BYTES_MAX).expect("a few KiB");
     // The first way that works is taken: waiting for a better one cost 1.2 s of 1.7 s.
     let settings = SettingEngineBuilder::new()
         .with_include_loopback_candidate(config.loopback)
         .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
         .with_relay_acceptance_min_wait(Some(Duration::ZERO))
         .with_multicast_dns_mode(MulticastDnsMode::Disabled)
+        .with_ice_timeouts(Some(DISCONNECTED_TIME), Some(FAILED_TIME), None)
+        .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(message_bytes))
         .build();
     PeerConnectionBuilder::new()
         .with_configuration(configuration.build())

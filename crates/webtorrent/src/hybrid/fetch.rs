@@ -39,13 +39,23 @@ pub async fn fetch_metadata(mut channel: Channel, info_hash: InfoHash) -> Result
     // Under a name of its own: the peer shall not take the client, which comes later, for a second connection.
     let mut exchange = MetadataExchange::new(info_hash, random_id());
     timeout(FETCH_TIME, async {
+        let mut to_peer = exchange.poll_peer();
         loop {
-            while let Some(frame) = exchange.poll_peer() {
-                channel.sender.send(frame).await.map_err(|_| FetchError::Closed)?;
-            }
-            let message = channel.receiver.recv().await.ok_or(FetchError::Closed)?;
-            if let Some(info) = exchange.handle_peer(&message)? {
-                return Ok(info);
+            // Always read: WebRTC keeps what is not, and a peer that does not read either holds nobody up.
+            tokio::select! {
+                permit = channel.sender.reserve(), if to_peer.is_some() => {
+                    let permit = permit.map_err(|_| FetchError::Closed)?;
+                    if let Some(frame) = std::mem::replace(&mut to_peer, exchange.poll_peer()) {
+                        permit.send(frame);
+                    }
+                }
+                message = channel.receiver.recv() => {
+                    let message = message.ok_or(FetchError::Closed)?;
+                    if let Some(info) = exchange.handle_peer(&message)? {
+                        return Ok(info);
+                    }
+                    to_peer = to_peer.or_else(|| exchange.poll_peer());
+                }
             }
         }
     })

@@ -107,7 +107,7 @@ async fn carry(
                 let Ok(count @ 1..) = count else { return Ok(()) };
                 shim.handle_client(&read[..count], Instant::now())?;
             }
-            message = channel.receiver.recv(), if shim.wants_peer() => {
+            message = channel.receiver.recv() => {
                 let Some(message) = message else { break };
                 receive(&mut shim, &message, traffic)?;
             }
@@ -136,12 +136,12 @@ fn fill(pending: &mut Bytes, mut next: impl FnMut() -> Option<Bytes>) {
     }
     let Some(first) = next() else { return };
     // A block fills a message well enough, and need not be copied.
-    if first.len() >= MESSAGE_BYTES_MAX / 8 {
+    if first.len() >= MESSAGE_BYTES_MAX / 4 {
         *pending = first;
         return;
     }
     let mut joined = BytesMut::from(first);
-    while joined.len() < MESSAGE_BYTES_MAX / 4
+    while joined.len() < MESSAGE_BYTES_MAX / 2
         && let Some(more) = next()
     {
         joined.extend_from_slice(&more);

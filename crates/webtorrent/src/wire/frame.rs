@@ -67,6 +67,11 @@ impl Frame {
         Self(Bytes::from_static(&[0; LENGTH_BYTES]))
     }
 
+    /// Whether a frame as it is sent carries a block. A handshake does not look like one.
+    pub(super) fn is_block(bytes: &[u8]) -> bool {
+        bytes.get(LENGTH_BYTES) == Some(&id::PIECE)
+    }
+
     /// The message's id; none for a keep-alive.
     #[must_use]
     pub fn id(&self) -> Option<u8> {

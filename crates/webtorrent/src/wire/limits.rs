@@ -25,9 +25,10 @@ pub const TO_PEER_BYTES: usize = 1024 * 1024;
 /// Bytes that may wait for the channel although the peer asked for none of them: 116,000 HAVEs. Beyond is the end.
 pub const TO_PEER_BYTES_MAX: usize = 2 * TO_PEER_BYTES;
 
-/// Bytes that wait for the client before the channel is no longer read: 16 blocks, more than a local socket takes at
-/// once.
-pub const TO_CLIENT_BYTES: usize = 256 * 1024;
+/// Bytes that may wait for the client beside the blocks that it asked for: 14,000 HAVEs. The peer is read all the time,
+/// since WebRTC would keep far more (512 messages) than what a peer may send: the blocks that were asked for, which is
+/// 2 MiB with librqbit, and little else. A peer that sends more than the client takes is given up.
+pub const CHATTER_BYTES_MAX: usize = 128 * 1024;
 
 /// Requests of the peer that wait. webtorrent asks for what it could load in a second: 134 MB.
 pub const HELD_MAX: usize = 8192;
@@ -43,6 +44,9 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(8);
 
 /// A peer that was silent for so long is gone. BEP 3 has keep-alives every 2 minutes; half a minute for delays.
 pub const IDLE_MAX: Duration = Duration::from_secs(150);
+
+/// A peer that took nothing for so long although something is to be sent is as good as gone, whatever it says.
+pub const STUCK_MAX: Duration = IDLE_MAX;
 
 /// How long a peer may take for its handshake. webtorrent waits 5 s for one; slow links and sleepy tabs get more.
 pub const HANDSHAKE_TIME: Duration = Duration::from_secs(15);

@@ -6,7 +6,7 @@ mod requests;
 use super::{
     frame::{Frame, FrameError, Frames, Handshake, id},
     limits::{
-        BITFIELD_TIME, FRAME_BYTES_MAX, HANDSHAKE_TIME, HELD_MAX, IDLE_MAX, KEEP_ALIVE, TO_CLIENT_BYTES,
+        BITFIELD_TIME, CHATTER_BYTES_MAX, FRAME_BYTES_MAX, HANDSHAKE_TIME, HELD_MAX, IDLE_MAX, KEEP_ALIVE, STUCK_MAX,
         TO_PEER_BYTES_MAX,
     },
 };
@@ -60,7 +60,7 @@ pub enum WireError {
         /// The message's id.
         id: u8,
     },
-    /// The peer asks for more than it takes, or the client asks for more than it may.
+    /// The peer asks for more than it takes, or sends more than the client takes, or the client asks for more than it may.
     #[error("too much is waiting")]
     Overflow,
     /// The peer's handshake did not come in time.
@@ -69,6 +69,9 @@ pub enum WireError {
     /// The peer was silent for too long.
     #[error("the peer is silent")]
     Idle,
+    /// The peer took nothing for too long.
+    #[error("the peer does not read")]
+    Stuck,
 }
 
 /// A block's place: piece, offset and length as they stand in a request.
@@ -85,8 +88,8 @@ enum Held {
 ///
 /// Feed it with [`handle_peer`](Self::handle_peer), [`handle_client`](Self::handle_client) and
 /// [`handle_timeout`](Self::handle_timeout), then empty [`poll_peer`](Self::poll_peer) and
-/// [`poll_client`](Self::poll_client). The client is to be connected once [`peer_id`](Self::peer_id) is known, and
-/// always to be read. The peer is to be read while [`wants_peer`](Self::wants_peer) says so.
+/// [`poll_client`](Self::poll_client). The client is to be connected once [`peer_id`](Self::peer_id) is known. Both are to
+/// be read always.
 ///
 /// Only whole frames are passed on. What is changed on the way:
 /// - Bits of extensions that the client does not speak are cleared in the peer's handshake, and of the extension
@@ -105,6 +108,8 @@ pub struct Shim {
     from_client: Frames,
     to_peer: Queue,
     to_client: Queue,
+    /// Bytes in `to_client` that the client asked for.
+    blocks_waiting: usize,
     has_bitfield: bool,
     requests: Requests,
     held: VecDeque<Held>,
@@ -115,6 +120,9 @@ pub struct Shim {
     client_metadata_id: Option<u8>,
     peer_metadata_id: Option<u8>,
     peer_heard: Instant,
+    /// The peer took something since this was looked at, and when that was.
+    taken: bool,
+    peer_took: Instant,
     client_told: Instant,
     handshaken: Instant,
 }
@@ -136,6 +144,7 @@ impl Shim {
             from_client: Frames::new(FRAME_BYTES_MAX),
             to_peer,
             to_client: Queue::default(),
+            blocks_waiting: 0,
             has_bitfield: false,
             requests: Requests::new(now),
             held: VecDeque::new(),
@@ -144,6 +153,8 @@ impl Shim {
             client_metadata_id: None,
             peer_metadata_id: None,
             peer_heard: now,
+            taken: false,
+            peer_took: now,
             client_told: now,
             handshaken: now,
         }
@@ -211,6 +222,12 @@ impl Shim {
         if now >= self.peer_heard + IDLE_MAX {
             return Err(WireError::Idle);
         }
+        if self.taken || self.to_peer.bytes == 0 {
+            self.taken = false;
+            self.peer_took = now;
+        } else if now >= self.peer_took + STUCK_MAX {
+            return Err(WireError::Stuck);
+        }
         if self.lacks_bitfield() && now >= self.handshaken + BITFIELD_TIME {
             self.tell_empty_bitfield(now);
         }
@@ -236,19 +253,18 @@ impl Shim {
     /// Takes what is to be sent to the peer next.
     pub fn poll_peer(&mut self) -> Option<Bytes> {
         let bytes = self.to_peer.pop();
+        self.taken |= bytes.is_some();
         self.serve();
         bytes
     }
 
     /// Takes what is to be sent to the client next.
     pub fn poll_client(&mut self) -> Option<Bytes> {
-        self.to_client.pop()
-    }
-
-    /// Whether the peer is to be read: not while the client does not take what was read before.
-    #[must_use]
-    pub fn wants_peer(&self) -> bool {
-        self.to_client.bytes < TO_CLIENT_BYTES
+        let bytes = self.to_client.pop()?;
+        if Frame::is_block(&bytes) {
+            self.blocks_waiting -= bytes.len();
+        }
+        Some(bytes)
     }
 
     /// Bytes that are kept, for whoever watches the limits.
@@ -291,11 +307,16 @@ impl Shim {
 
     fn tell_client(&mut self, frame: Frame, now: Instant) {
         self.client_told = now;
-        self.to_client.push(frame.into_bytes());
+        let bytes = frame.into_bytes();
+        if Frame::is_block(&bytes) {
+            self.blocks_waiting += bytes.len();
+        }
+        self.to_client.push(bytes);
     }
 
     fn check_limits(&self) -> Result<(), WireError> {
-        let full = self.held.len() > HELD_MAX || self.to_peer.bytes > TO_PEER_BYTES_MAX;
+        let chatter = self.to_client.bytes - self.blocks_waiting;
+        let full = self.held.len() > HELD_MAX || self.to_peer.bytes > TO_PEER_BYTES_MAX || chatter > CHATTER_BYTES_MAX;
         if full { Err(WireError::Overflow) } else { Ok(()) }
     }
 }

@@ -193,6 +193,50 @@ fn a_greedy_peer_waits_and_the_client_is_always_read() {
     assert_eq!(wire.peer(&flood), Err(WireError::Overflow));
 }
 
+#[test]
+fn a_peer_that_chatters_is_given_up_and_blocks_wait() {
+    let mut wire = Wire::unchoked();
+    let have = frame(4, &[0, 0, 0, 1]);
+    let fits = limits::CHATTER_BYTES_MAX / have.len();
+    for index in 0..128 {
+        wire.client(&block(6, index));
+        wire.peer(&piece(index, 0x4000)).unwrap();
+    }
+    assert!(wire.shim.buffered() > 128 * 0x4000, "what was asked for does not count");
+    wire.peer(&have.repeat(fits)).unwrap();
+    assert_eq!(wire.peer(&have), Err(WireError::Overflow));
+    wire.take_client();
+    wire.take_peer();
+    // What nobody asked for is not kept at all.
+    wire.peer(&piece(1, 0x4000).repeat(100)).unwrap();
+    assert_eq!(wire.take_client(), b"");
+    assert_eq!(wire.shim.buffered(), 0);
+}
+
+#[test]
+fn a_peer_that_does_not_read_is_given_up() {
+    let mut wire = Wire::unchoked();
+    wire.client(&frame(4, &[0, 0, 0, 1]));
+    wire.wait(Duration::ZERO).unwrap();
+    for _ in 0..15 {
+        wire.peer(KEEP_ALIVE).unwrap();
+        wire.wait(limits::STUCK_MAX / 15 - Duration::from_millis(1)).unwrap();
+    }
+    wire.peer(KEEP_ALIVE).unwrap();
+    assert_eq!(wire.wait(limits::STUCK_MAX / 15), Err(WireError::Stuck));
+    // One that reads, be it slowly, stays.
+    let mut wire = Wire::unchoked();
+    wire.client(&frame(4, &[0, 0, 0, 1]));
+    wire.client(&frame(4, &[0, 0, 0, 2]));
+    for _ in 0..2 {
+        wire.peer(KEEP_ALIVE).unwrap();
+        wire.wait(limits::STUCK_MAX / 2).unwrap();
+        wire.peer(KEEP_ALIVE).unwrap();
+        wire.shim.poll_peer().unwrap();
+        wire.wait(limits::STUCK_MAX / 2).unwrap();
+    }
+}
+
 /// What a peer with this metadata answers to all that is asked.
 fn answers(info: &[u8], total: usize) -> Vec<u8> {
     let mut all = handshake(THEIRS);
