@@ -12,7 +12,6 @@
 
 #[path = "nat/net.rs"]
 mod net;
-#[allow(dead_code, reason = "the parts of another crate's tests, of which the browser is not used")]
 #[path = "../../crates/webtorrent/tests/swarm/mod.rs"]
 mod swarm;
 

@@ -1,11 +1,10 @@
 //! Whole swarms over WebRTC, which meet at relays' trackers and nowhere else.
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
-#[path = "../../crates/webtorrent/tests/swarm/client.rs"]
-mod client;
 mod support;
+#[path = "../../crates/webtorrent/tests/swarm/mod.rs"]
+mod swarm;
 
-use client::{Added, Client, eventually, limited, random_file};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::{path::Path, sync::Arc};
 use streamshare_relay::{Relay, RelayConfig};
@@ -17,6 +16,7 @@ use support::{
     config, start,
     tracker::{announce_url, tracker_load, until_load},
 };
+use swarm::{Added, Client, eventually, limited, random_file};
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},

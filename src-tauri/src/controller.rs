@@ -110,7 +110,8 @@ impl Controller {
             let on_event: OnRoomEvent = Arc::new(move |event| gui.emit(GuiEvent::Room(event)));
             let stop = self.stop.child_token();
             let this = Arc::clone(self);
-            let asking = ice::follow(relay.clone(), stop.clone(), move |servers| this.torrents.set_relay_servers(servers));
+            let asking =
+                ice::follow(relay.clone(), stop.clone(), move |servers| this.torrents.set_relay_servers(servers));
             let asking = self.tasks.spawn(asking);
             *locked(&self.link) = Some(Linked { link: RoomLink::open(&relay, on_event), stop, asking });
         }

@@ -9,18 +9,22 @@
     reason = "a test may panic, and tell figures"
 )]
 
+mod chromium;
 mod swarm;
 
+use chromium::{Browser, one_at_a_time};
 use serde_json::json;
-use std::{path::Path, time::Instant};
-use streamshare_webtorrent::{
-    hybrid::{Hybrid, HybridConfig},
-    tracker::InfoHash,
+use std::{
+    path::Path,
+    time::{Duration, Instant},
 };
-use swarm::{Browser, Client, eventually, hash_of, limited, one_at_a_time, random_file};
+use streamshare_webtorrent::{hybrid::Hybrid, tracker::InfoHash};
+use swarm::{Client, eventually, hash_of, limited, random_file};
 use tokio_util::sync::CancellationToken;
 
 const MB: usize = 1_000_000;
+/// How long librqbit waits for a silent peer where that is tested, instead of 10 s.
+const READ_TIME: Duration = Duration::from_secs(2);
 
 /// The film's SHA-1, if it is there.
 fn sha1(path: &Path) -> String {
@@ -28,9 +32,7 @@ fn sha1(path: &Path) -> String {
 }
 
 fn hybrid(client: &Client) -> Hybrid {
-    let mut config = HybridConfig::new(client.listener(), client.peer_id());
-    config.ice.loopback = true;
-    Hybrid::start(config)
+    Hybrid::start(client.hybrid_config())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,7 +44,7 @@ async fn a_browser_seeds_and_librqbit_downloads() {
     let client = Client::start().await;
     let hybrid = hybrid(&client);
     let begun = Instant::now();
-    let torrent = client.add(swarm::torrent_of(&seeded)).await;
+    let torrent = client.add(chromium::torrent_of(&seeded)).await;
     hybrid.add(torrent.info_hash, vec![browser.tracker_url()], torrent.facts());
     limited("download", torrent.completed()).await;
     println!("browser -> librqbit: {:.1} MB/s, join included", 50.0 / begun.elapsed().as_secs_f64());
@@ -115,7 +117,7 @@ async fn a_cut_and_a_choke_do_not_end_a_download() {
     page.call("throttle", json!([2 * MB])).await;
     let client = Client::start().await;
     let hybrid = hybrid(&client);
-    let torrent = client.add(swarm::torrent_of(&seeded)).await;
+    let torrent = client.add(chromium::torrent_of(&seeded)).await;
     hybrid.add(torrent.info_hash, vec![browser.tracker_url()], torrent.facts());
     let received = || hybrid.stats(torrent.info_hash).unwrap().downloaded_bytes;
     eventually("the first blocks", || received() > 1_000_000).await;
@@ -145,12 +147,11 @@ async fn a_cut_and_a_choke_do_not_end_a_download() {
 async fn an_idle_browser_stays() {
     let Some(_turn) = one_at_a_time().await else { return };
     let mut browser = Browser::start().await;
-    let client = Client::start_with(swarm::READ_TIME).await;
+    let client = Client::start_with(READ_TIME).await;
     let film = random_file(&client.path("film.bin"), 3 * MB);
     let torrent = client.seed(&film).await;
-    let mut config = HybridConfig::new(client.listener(), client.peer_id());
-    config.ice.loopback = true;
-    config.keep_alive = swarm::READ_TIME / 4;
+    let mut config = client.hybrid_config();
+    config.keep_alive = READ_TIME / 4;
     let hybrid = Hybrid::start(config);
     hybrid.add(torrent.info_hash, vec![browser.tracker_url()], torrent.facts());
     let page = browser.open().await;
@@ -158,7 +159,7 @@ async fn an_idle_browser_stays() {
     let connected = || hybrid.stats(torrent.info_hash).unwrap().channels == 1;
     eventually("the browser", connected).await;
     // This is what is tested: time passes.
-    tokio::time::sleep(swarm::READ_TIME * 3).await;
+    tokio::time::sleep(READ_TIME * 3).await;
     assert!(connected());
     page.call("select", json!([])).await;
     let done = limited("download", page.call("done", json!([]))).await;

@@ -206,6 +206,7 @@ fn a_peer_that_chatters_is_given_up_and_blocks_wait() {
     wire.peer(&have.repeat(fits)).unwrap();
     assert_eq!(wire.peer(&have), Err(WireError::Overflow));
     wire.take_client();
+    wire.take_peer();
     // What nobody asked for is not kept at all.
     wire.peer(&piece(1, 0x4000).repeat(100)).unwrap();
     assert_eq!(wire.take_client(), b"");
@@ -216,6 +217,7 @@ fn a_peer_that_chatters_is_given_up_and_blocks_wait() {
 fn a_peer_that_does_not_read_is_given_up() {
     let mut wire = Wire::unchoked();
     wire.client(&frame(4, &[0, 0, 0, 1]));
+    wire.wait(Duration::ZERO).unwrap();
     for _ in 0..15 {
         wire.peer(KEEP_ALIVE).unwrap();
         wire.wait(limits::STUCK_MAX / 15 - Duration::from_millis(1)).unwrap();
