@@ -73,6 +73,16 @@ struct Cli {
     #[arg(long, env = "STREAMSHARE_NO_TRACKER")]
     no_tracker: bool,
 
+    /// Messages a second that one connection to the tracker may send on the average
+    #[arg(long, env = "STREAMSHARE_TRACKER_MESSAGE_RATE", value_name = "PER_SECOND", value_parser = clap::value_parser!(u32).range(1..),
+        default_value_t = TrackerConfig::default().messages_per_second)]
+    tracker_message_rate: u32,
+
+    /// Messages that one connection to the tracker may send at once after a pause
+    #[arg(long, env = "STREAMSHARE_TRACKER_MESSAGE_BURST", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..),
+        default_value_t = TrackerConfig::default().messages_burst)]
+    tracker_message_burst: u32,
+
     /// Believe the last address in X-Forwarded-For: for a relay that only a proxy can reach which writes it. The tracker
     /// gives such addresses to other peers, and counts by them
     #[arg(long, env = "STREAMSHARE_TRUST_FORWARDED")]
@@ -156,8 +166,12 @@ impl Cli {
             write_timeout: self.write_timeout,
             empty_room_memory: self.room_memory,
             shutdown_max: self.shutdown_timeout,
-            tracker: (!self.no_tracker)
-                .then(|| TrackerConfig { trust_forwarded: self.trust_forwarded, ..TrackerConfig::default() }),
+            tracker: (!self.no_tracker).then(|| TrackerConfig {
+                messages_per_second: self.tracker_message_rate,
+                messages_burst: self.tracker_message_burst,
+                trust_forwarded: self.trust_forwarded,
+                ..TrackerConfig::default()
+            }),
             ice_servers: IceServersConfig {
                 stun: self.stun.clone(),
                 turn: self.turn.clone(),

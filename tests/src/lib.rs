@@ -31,6 +31,6 @@ pub use media::Media;
 pub use page::Page;
 pub use peer::{PlainPeer, Transport};
 pub use picture::{Look, look};
-pub use process::{Process, target_folder};
+pub use process::{Lines, Process, bound, root, target_folder};
 pub use relay::Relay;
 pub use swarm::{Seeder, Swarm, Torrent};

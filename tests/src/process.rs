@@ -108,7 +108,7 @@ impl Drop for Process {
 ///
 /// # Errors
 /// When it is not installed.
-pub(crate) fn bound(program: impl AsRef<Path>) -> Result<Command> {
+pub fn bound(program: impl AsRef<Path>) -> Result<Command> {
     let program = program.as_ref();
     let folders = std::env::var_os("PATH").unwrap_or_default();
     if !std::env::split_paths(&folders).any(|folder| folder.join(program).is_file()) {
@@ -207,7 +207,8 @@ pub(crate) fn free_port() -> Result<u16> {
 }
 
 /// The repository's root.
-pub(crate) fn root() -> PathBuf {
+#[must_use]
+pub fn root() -> PathBuf {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     tests.parent().unwrap_or(tests).to_owned()
 }

@@ -1,32 +1,13 @@
-//! `./dev bench`: measures the product as it is shipped, in real windows. Prints figures, keeps nothing.
-#![allow(clippy::print_stdout, reason = "figures are what it is for")]
+//! What a person waits for, in real windows.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use streamshare_tests::{Browser, Case, Desktop, Launch, Media, Page, Seeder, Swarm, median, pss_kib};
-
-/// What there is to measure.
-const BENCHES: [(&str, &str); 1] =
-    [("first-light", "drop to picture, one side's click to the other side's reaction, memory while playing")];
 
 /// How often a drop is repeated, and a click in each direction.
 const DROPS: usize = 5;
 const CLICKS: usize = 20;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<()> {
-    match std::env::args().nth(1).as_deref() {
-        None => {
-            for (name, what) in BENCHES {
-                println!("{name:12} {what}");
-            }
-            Ok(())
-        }
-        Some("first-light") => first_light().await,
-        Some(other) => bail!("there is no bench {other}; without a name they are listed"),
-    }
-}
-
-async fn first_light() -> Result<()> {
+pub(crate) async fn first_light() -> Result<()> {
     let mut drops = Vec::new();
     for round in 0..DROPS {
         drops.push(drop_to_picture(round).await?);

@@ -1,0 +1,52 @@
+// webtorrent in Node: the foreign end of the whole path. Reads commands as JSON lines and answers each with a line; ends with
+// its input.
+import crypto from "node:crypto";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import readline from "node:readline";
+import { pathToFileURL } from "node:url";
+
+// Not among the packages that are shipped or tested: `./dev bench` installs it apart.
+const installed = path.join(path.dirname(process.argv[2]), "node_modules/webtorrent/index.js");
+const { default: WebTorrent } = await import(pathToFileURL(installed));
+const rtcConfig = { iceServers: [] };
+const client = new WebTorrent({ dht: false, lsd: false, utp: false, natUpnp: false, natPmp: false, tracker: { rtcConfig } });
+client.on("error", (error) => console.error(`client: ${error.message}`));
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), "streamshare-bench-"));
+process.on("exit", () => fs.rmSync(folder, { recursive: true, force: true }));
+
+const commands = {
+  download(torrentFile) {
+    const begun = performance.now();
+    const since = () => performance.now() - begun;
+    const torrent = client.add(Buffer.from(torrentFile, "base64"), { path: folder });
+    const times = {};
+    torrent.once("download", () => (times.first = since()));
+    return new Promise((resolve) => torrent.once("done", () => resolve({ ...times, done: since() })));
+  },
+  seed(bytes, tracker) {
+    const file = path.join(folder, "film.bin");
+    fs.writeFileSync(file, crypto.randomBytes(bytes));
+    return new Promise((resolve) =>
+      client.seed(file, { announce: [tracker] }, (torrent) => {
+        // Others find it once the tracker knows it.
+        torrent.once("trackerAnnounce", () => resolve(torrent.infoHash));
+      }),
+    );
+  },
+  forget: () =>
+    new Promise((resolve) => client.remove(client.torrents[0].infoHash, { destroyStore: true }, () => resolve(true))),
+};
+
+console.log(JSON.stringify({ ready: true }));
+for await (const line of readline.createInterface({ input: process.stdin })) {
+  const { id, command, values } = JSON.parse(line);
+  Promise.resolve()
+    .then(() => commands[command](...values))
+    .then(
+      (value) => console.log(JSON.stringify({ id, value: value ?? null })),
+      (error) => console.log(JSON.stringify({ id, error: error.message })),
+    );
+}
+process.exit(0);

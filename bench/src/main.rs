@@ -1,0 +1,40 @@
+//! `./dev bench`: measures the product as it is shipped, beside what others made for the same. Prints figures, keeps nothing.
+//!
+//! A package of its own, so that it is compiled for speed while the tests are not.
+#![allow(clippy::print_stdout, reason = "figures are what it is for")]
+
+mod first_light;
+mod swarm;
+
+use anyhow::{Result, bail};
+
+/// What there is to measure.
+const BENCHES: [(&str, &str); 2] = [
+    ("first-light", "drop to picture, one side's click to the other side's reaction, memory while playing"),
+    ("swarm", "desktop and browser exchange films; a second word names one part of it:"),
+];
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words[..] {
+        [] => {
+            for (name, what) in BENCHES {
+                println!("{name:12} {what}");
+            }
+            for (name, what) in swarm::PARTS {
+                println!("    {name:8} {what}");
+            }
+            Ok(())
+        }
+        ["first-light"] => first_light::first_light().await,
+        ["swarm"] => swarm::run(None).await,
+        ["swarm", part] => swarm::run(Some(part)).await,
+        // What the bench starts as a process of its own, so that its time and memory can be told.
+        ["part", "channel"] => swarm::ours::channels().await,
+        ["part", "client"] => swarm::client::client().await,
+        ["part", "load"] => swarm::load::load().await,
+        _ => bail!("there is no bench {}; without a name they are listed", words.join(" ")),
+    }
+}
