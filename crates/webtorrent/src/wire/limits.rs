@@ -51,9 +51,9 @@ pub const STUCK_MAX: Duration = IDLE_MAX;
 /// How long a peer may take for its handshake. webtorrent waits 5 s for one; slow links and sleepy tabs get more.
 pub const HANDSHAKE_TIME: Duration = Duration::from_secs(15);
 
-/// How long a peer's first message is waited for before its bitfield is taken to be empty. librqbit tells no HAVEs to
-/// a peer without a bitfield.
-pub const BITFIELD_TIME: Duration = Duration::from_secs(1);
+/// How long a peer's first message is waited for before its bitfield is taken to be empty. It follows the handshake at
+/// once, or answers ours, after a round trip; two desktops wait for each other.
+pub const BITFIELD_TIME: Duration = Duration::from_millis(500);
 
 /// A choke that lasted for so long has discarded all requests that were sent before (BEP 3). Of a shorter one it is not
 /// known: requests may have crossed it, since both take a round trip, and what waits in buffers.

@@ -94,7 +94,8 @@ enum Held {
 /// Only whole frames are passed on. What is changed on the way:
 /// - Bits of extensions that the client does not speak are cleared in the peer's handshake, and of the extension
 ///   protocol only the exchange of metadata is left. Messages with unknown ids are dropped.
-/// - The client gets keep-alives while the peer is silent, and a bitfield of zeros when the peer sent none.
+/// - The client gets keep-alives while the peer is silent, and a bitfield of zeros when the peer sent none, always together
+///   with the handshake.
 /// - Requests that the peer has lost are repeated, be it by a choke or otherwise; blocks that the client did not ask for,
 ///   or no longer wants, are dropped.
 /// - Requests of the peer wait until there is room for their answers.
@@ -258,8 +259,12 @@ impl Shim {
         bytes
     }
 
-    /// Takes what is to be sent to the client next.
+    /// Takes what is to be sent to the client next. Nothing before it is known what the peer has: the client tells no
+    /// HAVEs to a peer without a bitfield, and never again those of pieces that came between its own bitfield and the peer's.
     pub fn poll_client(&mut self) -> Option<Bytes> {
+        if self.lacks_bitfield() {
+            return None;
+        }
         let bytes = self.to_client.pop()?;
         if Frame::is_block(&bytes) {
             self.blocks_waiting -= bytes.len();

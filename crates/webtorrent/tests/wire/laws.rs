@@ -25,7 +25,7 @@ pub(crate) fn peer_bytes(bytes: &[u8]) {
     shim.handle_peer(&handshake(THEIRS), now).expect("a good handshake");
     // An empty portion has the handshake told even where nothing follows.
     for portion in std::iter::once(&[][..]).chain(rest.chunks(portion)) {
-        now += Duration::from_millis(300);
+        now += if portion.is_empty() { limits::BITFIELD_TIME } else { Duration::from_millis(300) };
         let alive = shim.handle_peer(portion, now).and_then(|()| shim.handle_timeout(now));
         while shim.poll_peer().is_some() {}
         while let Some(bytes) = shim.poll_client() {

@@ -47,7 +47,6 @@ impl Wire {
         let mut wire = Self { shim: Shim::new(ShimConfig::new(HASH, OURS), Some(10), now), now };
         wire.peer(&handshake(THEIRS)).unwrap();
         wire.client(&handshake(OURS));
-        assert_eq!(wire.take_client()[20..28], Handshake::EXTENSION_PROTOCOL);
         assert_eq!(wire.take_peer()[20..28], Handshake::EXTENSION_PROTOCOL);
         wire
     }
@@ -57,7 +56,7 @@ impl Wire {
         let mut wire = Self::new();
         wire.peer(EMPTY_BITFIELD).unwrap();
         wire.peer(UNCHOKE).unwrap();
-        wire.take_client();
+        assert_eq!(wire.take_client()[20..28], Handshake::EXTENSION_PROTOCOL);
         wire
     }
 
@@ -102,20 +101,25 @@ fn refuses_wrong_peers() {
 
 #[test]
 fn tells_the_client_an_empty_bitfield() {
-    // Before the first message that comes after it.
+    // Together with the handshake, before the first message that comes after it.
     let mut wire = Wire::new();
+    assert!(wire.take_client().is_empty());
     wire.peer(UNCHOKE).unwrap();
-    assert_eq!(wire.take_client(), [EMPTY_BITFIELD, UNCHOKE].concat());
+    assert_eq!(wire.take_client()[Handshake::BYTES..], [EMPTY_BITFIELD, UNCHOKE].concat());
     // After a while, where nothing comes.
     let mut wire = Wire::new();
     wire.wait(limits::BITFIELD_TIME).unwrap();
-    assert_eq!(wire.take_client(), EMPTY_BITFIELD);
+    assert_eq!(wire.take_client()[Handshake::BYTES..], *EMPTY_BITFIELD);
+    // At once, where the peer does not even know the metadata.
+    let mut wire = Wire::new();
+    wire.peer(&frame(20, b"\0d1:md11:ut_metadatai1eee")).unwrap();
+    assert!(wire.take_client().ends_with(EMPTY_BITFIELD));
     // Not where the peer has one.
     let mut wire = Wire::new();
     let full = frame(5, &[0xff, 0xc0]);
     wire.peer(&full).unwrap();
     wire.wait(limits::BITFIELD_TIME).unwrap();
-    assert_eq!(wire.take_client(), full);
+    assert_eq!(wire.take_client()[Handshake::BYTES..], full);
 }
 
 #[test]

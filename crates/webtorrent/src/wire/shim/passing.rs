@@ -60,6 +60,10 @@ impl Shim {
                 let Some(handshake) = ExtendedHandshake::read(payload) else { return };
                 self.peer_metadata_id = handshake.metadata_id;
                 self.tell_client(handshake.to_frame(), now);
+                // Who does not know the metadata knows of no pieces.
+                if handshake.metadata_bytes.is_none() && self.lacks_bitfield() {
+                    self.tell_empty_bitfield(now);
+                }
             }
             // It has the metadata, so only requests make sense.
             Some((id, payload)) if Some(*id) == self.client_metadata_id => {
