@@ -76,7 +76,7 @@ async fn swarm_the_tab_that_seeds_closes_and_comes_back() -> Result<()> {
     desktop.join_room("Ada", &link).await?;
     ensure!(!browser.warns_before_leaving().await?, "nobody needs this page yet");
     browser.give_files(&[&Media::Long.file()?]).await?;
-    desktop.until("/1 over WebRTC/.test($('stats')?.innerText)").await?;
+    desktop.until("/1 WebRTC|1 peer over WebRTC/.test($('stats')?.innerText)").await?;
     browser.until("/ 1 peer/.test($('stats')?.innerText)").await?;
     ensure!(browser.warns_before_leaving().await?, "the desktop needs this page");
 
@@ -95,7 +95,7 @@ async fn swarm_the_tab_that_seeds_closes_and_comes_back() -> Result<()> {
     again.accept_invitation("Ben").await?;
     again.playlist_is(&[Media::Long.title()]).await?;
     again.give_files(&[&Media::Long.file()?]).await?;
-    desktop.until_within(BACK_WITHIN, "/1 over WebRTC/.test($('stats').innerText)").await?;
+    desktop.until_within(BACK_WITHIN, "/1 WebRTC|1 peer over WebRTC/.test($('stats').innerText)").await?;
     desktop.until_within(BACK_WITHIN, "room().message === null").await?;
     desktop.plays().await?;
     desktop.until_within(FETCHED_WITHIN, COMPLETE).await?;

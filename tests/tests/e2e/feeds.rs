@@ -21,7 +21,7 @@ async fn swarm_a_desktop_feeds_a_browser_while_it_downloads() -> Result<()> {
     browser.shows_picture(Media::Mp4).await?;
     let there = desktop.percent().await?;
     ensure!(there < 90, "the browser played only when the desktop had {there} %");
-    desktop.until("/1 over WebRTC/.test($('stats').innerText)").await?;
+    desktop.until("/1 WebRTC|1 peer over WebRTC/.test($('stats').innerText)").await?;
     browser.shot("plays").await?;
     Ok(())
 }

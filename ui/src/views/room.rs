@@ -119,7 +119,7 @@ fn is_local(invitation: &Invitation) -> bool {
 
 /// Whether nobody is there to get the rest of a torrent from.
 fn is_forsaken(stats: &TorrentStats) -> bool {
-    stats.state == TorrentState::Downloading && stats.peers == 0 && stats.have_bytes < stats.total_bytes
+    stats.state == TorrentState::Downloading && stats.peers.total() == 0 && stats.have_bytes < stats.total_bytes
 }
 
 /// How a torrent is doing, in one line.
