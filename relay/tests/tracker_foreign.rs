@@ -216,7 +216,7 @@ async fn libtorrent_downloads_from_transmission() {
     seeder.until(&["--add", &torrent], "success").await;
     until_load(&relay, "peers", 1).await;
     let mut leecher = Command::new("/usr/bin/python3");
-    leecher.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/leecher.py"));
+    leecher.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/parts/torrent_peer.py")).arg("leech");
     let mut leecher = leecher.arg(&torrent).arg(folder.path()).kill_on_drop(true).spawn().unwrap();
     let ended = timeout(3 * PATIENCE, leecher.wait()).await.expect("it downloads everything").unwrap();
     assert!(ended.success());

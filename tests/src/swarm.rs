@@ -136,7 +136,7 @@ async fn transmission(case: &Case, folder: &Path, kib_per_s: Option<u32>) -> Res
 
 fn libtorrent(case: &Case, folder: &Path, kib_per_s: Option<u32>) -> Result<Running> {
     let mut python = bound("/usr/bin/python3")?;
-    python.arg(root().join("tests/parts/seeder.py")).arg(folder);
+    python.arg(root().join("tests/parts/torrent_peer.py")).arg("seed").arg(folder);
     python.args(kib_per_s.map(|kib| (u64::from(kib) * 1024).to_string()));
     let (mut process, said) = Process::spawn_piped("libtorrent", &mut python, &case.log("seeder"))?;
     let input = process.take_stdin().context("take the pipe")?;

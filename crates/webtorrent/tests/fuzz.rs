@@ -1,14 +1,14 @@
-//! The laws over mutated golden messages: a short run in every test, a longer one where STREAMSHARE_FUZZ_SECONDS says so
-//! (`fuzz/run` does, where cargo-fuzz is missing).
+//! The laws over mutated golden messages, and over mutated conversations of a peer's.
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 mod laws;
+#[path = "../../../fuzz/mutation.rs"]
+mod mutation;
+#[cfg(feature = "wire")]
+#[path = "wire/laws.rs"]
+mod wire_laws;
 
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime};
-
-/// Inputs of a run without a time: about a second in a debug build.
-const INPUTS_DEFAULT: u64 = 20_000;
 
 /// What tends to break readers of this JSON.
 const TOKENS: [&str; 16] = [
@@ -30,18 +30,6 @@ const TOKENS: [&str; 16] = [
     "\"left\":0,",
 ];
 
-/// xorshift64* (Vigna 2016): a seed repeats a run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        usize::try_from(self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) % end.max(1) as u64).unwrap()
-    }
-}
-
 fn corpus() -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -49,52 +37,23 @@ fn corpus() -> Vec<Vec<u8>> {
     files.into_iter().map(|path| std::fs::read(path).unwrap()).collect()
 }
 
-fn mutate(corpus: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
-    let mut input = corpus[random.below(corpus.len())].clone();
-    for _ in 0..random.below(5) {
-        let at = random.below(input.len() + 1);
-        let end = (at + random.below(24)).min(input.len());
-        match random.below(5) {
-            0 => drop(input.splice(at..end, [])),
-            1 => {
-                let byte = u8::try_from(random.below(128)).unwrap();
-                input.splice(at..end.min(at + 1), [byte]);
-            }
-            2 => {
-                let other = &corpus[random.below(corpus.len())];
-                let from = random.below(other.len());
-                let to = (from + random.below(80)).min(other.len());
-                input.splice(at..end, other[from..to].iter().copied());
-            }
-            3 => {
-                let piece = input[at..end].to_vec();
-                input.splice(at..at, piece.repeat(random.below(300)));
-            }
-            _ => drop(input.splice(at..at, TOKENS[random.below(TOKENS.len())].bytes())),
-        }
-    }
-    input
-}
-
 #[test]
 fn mutated_messages_break_no_law() {
-    let seconds = std::env::var("STREAMSHARE_FUZZ_SECONDS").ok().map(|text| text.parse::<u64>().expect("seconds"));
-    let clock_seed = SystemTime::UNIX_EPOCH.elapsed().map_or(1, |since| since.subsec_nanos().into());
-    let seed = match (std::env::var("STREAMSHARE_FUZZ_SEED"), seconds) {
-        (Ok(text), _) => text.parse().expect("a seed"),
-        (Err(_), Some(_)) => clock_seed,
-        (Err(_), None) => 1,
-    };
     let corpus = corpus();
     corpus.iter().for_each(|golden| laws::is_message(golden));
-    let mut random = Random(seed.max(1));
-    let deadline = seconds.map(|s| Instant::now() + Duration::from_secs(s));
-    let mut inputs = 0;
-    while deadline.map_or(inputs < INPUTS_DEFAULT, |deadline| Instant::now() < deadline) {
-        let input = mutate(&corpus, &mut random);
-        let lawful = std::panic::catch_unwind(|| laws::bytes(&input));
-        assert!(lawful.is_ok(), "seed {seed}, input {inputs}: {}", String::from_utf8_lossy(&input));
-        inputs += 1;
-    }
-    eprintln!("{inputs} mutated tracker messages, seed {seed}");
+    mutation::run("tracker messages", &corpus, &TOKENS, laws::bytes);
+}
+
+#[cfg(feature = "wire")]
+#[test]
+fn mutated_conversations_break_no_law() {
+    // What follows a peer's handshake, behind the byte that says in which portions it comes.
+    let corpus = [
+        &b"\xff\0\0\0\x0e\x05\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xf0\0\0\0\x01\x01\0\0\0\0"[..],
+        b"\x10\0\0\0\x01\x02\0\0\0\x0d\x06\0\0\0\x01\0\0\0\0\0\0\x40\0\0\0\0\x0d\x08\0\0\0\x01\0\0\0\0\0\0\x40\0",
+        b"\xff\0\0\0\x2e\x14\0d1:md11:ut_metadatai2ee13:metadata_sizei16385ee\0\0\0\x1b\x14\x01d8:msg_typei0e5:piecei0ee",
+        b"\xff\0\0\0\x31\x14\x03d8:msg_typei1e5:piecei0e10:total_sizei16385eeAAAA\0\0\0\x01\0\0\0\0\x05\x04\0\0\0\x07",
+    ];
+    let tokens = ["\0\0\0\0", "\0\0\0\x01", "\0\0\x40\x09\x07", "i-1e", "i99999999999999999999e", "d", "e", "\x14\0d"];
+    mutation::run("conversations", &corpus.map(<[u8]>::to_vec), &tokens, wire_laws::peer_bytes);
 }

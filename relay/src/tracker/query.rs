@@ -113,6 +113,26 @@ fn unescape(text: &str) -> Cow<'_, [u8]> {
     Cow::Owned(out)
 }
 
+/// What holds for every query: it is refused, or all that it says is within bounds.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn hold_laws(bytes: &[u8]) {
+    let Ok(query) = std::str::from_utf8(bytes) else { return };
+    if let Ok(announce) = AnnounceQuery::parse(query) {
+        assert!(announce.numwant <= NUMWANT_MAX, "{announce:?}");
+        assert!(announce.port != 0 || announce.event == Event::Stopped, "{announce:?}");
+    }
+    if let Ok(hashes) = scrape(query) {
+        assert!((1..=SCRAPE_MAX).contains(&hashes.len()));
+    }
+    for text in query.split('&') {
+        assert!(unescape(text).len() <= text.len());
+    }
+}
+
+#[cfg(test)]
+#[path = "../../../fuzz/mutation.rs"]
+mod mutation;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,6 +169,20 @@ mod tests {
         assert_eq!(with("&numwant=-1&left=&ip=example.org&flag&=&&"), Ok(plain.clone()));
         assert_eq!(with("&ip=fe80%3A%3A1").map(|query| query.ip), Ok("fe80::1".parse().ok()));
         assert_eq!(with("&numwant=0").map(|query| query.numwant), Ok(0));
+    }
+
+    #[test]
+    fn mutated_queries_break_no_law() {
+        let queries = [
+            format!(
+                "info_hash={HASH}&peer_id=-TR4000-abcdefghijkl&port=6881&left=0&event=started&numwant=50&compact=1"
+            ),
+            format!("info_hash={HASH}&peer_id=%2DTR4000%2Dabcdefghijkl&port=0&event=stopped&ip=%3A%3A1"),
+            format!("info_hash={HASH}&info_hash={HASH}"),
+        ];
+        let tokens =
+            ["%", "%0", "%zz", "%00", "%e2%82", "&", "=", "+", "&port=65536", "&event=", "&numwant=99999999999"];
+        mutation::run("queries", &queries.map(String::into_bytes), &tokens, hold_laws);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each of those uses a part of it")]
 
 use streamshare_webtorrent::tracker::{
-    DecodeError, Failure, Offer, PassedAnswer, PassedOffer, PeerMessage, TrackerMessage,
+    DecodeError, Failure, Offer, PassedAnswer, PassedOffer, PeerMessage, Sdp, TrackerMessage,
     limits::{MESSAGE_BYTES_MAX, OFFERS_MAX, REASON_BYTES_MAX, SCRAPE_MAX, SDP_BYTES_MAX},
 };
 
@@ -11,6 +11,20 @@ pub(crate) fn bytes(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes) {
         peer_text(text);
         tracker_text(text);
+        description(text);
+    }
+}
+
+/// A session description is kept as it is or refused, as text and as it stands in JSON.
+fn description(text: &str) {
+    if let Ok(sdp) = Sdp::new(text) {
+        assert_eq!(sdp.text(), text);
+        assert_eq!(serde_json::from_str::<Sdp>(&serde_json::to_string(&sdp).expect("JSON")).ok(), Some(sdp));
+    }
+    if let Ok(sdp) = serde_json::from_str::<Sdp>(text) {
+        let held = sdp.text();
+        assert!(held.len() <= SDP_BYTES_MAX, "escaping only makes it longer");
+        assert_eq!(serde_json::from_str::<String>(text).ok(), Some(held));
     }
 }
 
