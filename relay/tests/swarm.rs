@@ -131,6 +131,25 @@ async fn two_torrents_take_one_connection() {
     peer.stop().await;
 }
 
+/// Trackers that are not there, of rooms long gone, do not keep a torrent from the one that is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_tracker_takes_the_place_of_one_that_is_gone() {
+    let (relay, other) = (start().await, start().await);
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let many = |range: std::ops::Range<u32>| range.map(|n| format!("ws://{gone}/{n}").parse().unwrap());
+    let (peer, film) = Peer::seed(Film::New(MB), &many(0..16).collect::<Vec<_>>()).await;
+    let news = many(16..20).chain([tracker(&relay)]).collect();
+    peer.hybrid.add(film.info_hash, news, film.facts());
+    until_load(&relay, "peers", 1).await;
+    // Who is there stays.
+    let news = [tracker(&other)].into_iter().chain(many(20..40)).collect();
+    peer.hybrid.add(film.info_hash, news, film.facts());
+    until_load(&other, "peers", 1).await;
+    eventually("both trackers", || peer.stats(&film).trackers == 2).await;
+    assert_eq!(tracker_load(&relay).await["peers"], 1);
+    peer.stop().await;
+}
+
 /// The download goes on while the tracker is away; when it is back, whoever came meanwhile is found by itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tracker_that_comes_back_brings_new_peers() {

@@ -10,7 +10,7 @@ use streamshare_streaming::{CancellationToken, Engine, LivePeer, State, Stats, T
 use streamshare_webtorrent::{
     channel::{IceConfig, IceServer},
     hybrid::{Hybrid, HybridConfig, Torrent},
-    tracker::InfoHash,
+    tracker::{InfoHash, is_web_socket},
 };
 use tokio::time::timeout;
 use url::Url;
@@ -78,7 +78,8 @@ impl Browsers {
     fn serve_known(&self, engine: &Engine, info: &TorrentInfo) {
         let Some(hybrid) = self.hybrid.as_ref().filter(|_| !info.private) else { return };
         let Some(stats) = engine.stats(info.info_hash) else { return };
-        let trackers = info.trackers.iter().cloned().chain(engine.remembered_trackers(info.info_hash));
+        // Where people were together last comes first: not all may be taken.
+        let trackers = engine.remembered_trackers(info.info_hash).into_iter().chain(info.trackers.iter().cloned());
         let trackers = web_sockets(trackers);
         if !trackers.is_empty() {
             let torrent = Torrent { piece_count: info.piece_count, left: left(&stats) };
@@ -131,10 +132,12 @@ fn left(stats: &Stats) -> u64 {
 }
 
 fn web_sockets(trackers: impl Iterator<Item = String>) -> Vec<Url> {
-    let mut urls: Vec<Url> = trackers.filter_map(|tracker| Url::parse(&tracker).ok()).collect();
-    urls.retain(|url| matches!(url.scheme(), "ws" | "wss"));
-    urls.sort();
-    urls.dedup();
+    let mut urls: Vec<Url> = Vec::new();
+    for url in trackers.filter_map(|tracker| Url::parse(&tracker).ok()) {
+        if is_web_socket(&url) && !urls.contains(&url) {
+            urls.push(url);
+        }
+    }
     urls
 }
 
@@ -159,7 +162,7 @@ mod tests {
         let trackers = ["udp://t:1", "wss://a/announce", "ws://b:1/announce", "wss://a/announce", "nonsense"];
         let urls = web_sockets(trackers.into_iter().map(str::to_owned));
         let texts: Vec<&str> = urls.iter().map(Url::as_str).collect();
-        assert_eq!(texts, ["ws://b:1/announce", "wss://a/announce"]);
+        assert_eq!(texts, ["wss://a/announce", "ws://b:1/announce"]);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use futures_util::{
     stream::{BoxStream, SelectAll},
 };
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -133,7 +134,8 @@ pub(super) fn swarm(
         live,
         places,
         opening: Arc::new(Semaphore::new(OPENING_MAX)),
-        trackers: Vec::new(),
+        trackers: BTreeMap::new(),
+        joined: 0,
         said: SelectAll::new(),
         search: Search::default(),
         tasks: JoinSet::new(),
@@ -152,8 +154,11 @@ struct Swarm {
     places: Arc<Semaphore>,
     /// A permit for each channel that is opening.
     opening: Arc<Semaphore>,
-    trackers: Vec<Tracker>,
-    said: SelectAll<BoxStream<'static, (usize, TrackerEvent)>>,
+    /// By the order in which they were joined.
+    trackers: BTreeMap<u64, Tracker>,
+    /// Trackers joined so far.
+    joined: u64,
+    said: SelectAll<BoxStream<'static, (u64, TrackerEvent)>>,
     search: Search,
     tasks: JoinSet<Done>,
     known_left: Option<u64>,
@@ -163,7 +168,7 @@ struct Swarm {
 /// How a task of a swarm's ended.
 enum Done {
     /// Offers for an announce at a tracker.
-    Offers { tracker: usize, made: Vec<Made> },
+    Offers { tracker: u64, made: Vec<Made> },
     /// A channel is gone that was open for so long; `None` where it never was.
     Channel { lasted: Option<Duration> },
 }
@@ -204,35 +209,37 @@ impl Swarm {
     }
 
     fn next_wake(&self) -> Option<Instant> {
-        self.trackers.iter().filter_map(Tracker::next_expiry).chain(self.search.next()).min()
+        self.trackers.values().filter_map(Tracker::next_expiry).chain(self.search.next()).min()
     }
 
     /// Does what is due.
     fn keep_up(&mut self, now: Instant) {
-        self.trackers.iter_mut().for_each(|tracker| tracker.expire(now));
+        self.trackers.values_mut().for_each(|tracker| tracker.expire(now));
         if self.search.poll(self.live.peers.count() > 0, now) {
-            self.trackers.iter_mut().for_each(Tracker::hasten);
+            self.trackers.values_mut().for_each(Tracker::hasten);
         }
     }
 
-    fn handle_said(&mut self, index: usize, said: TrackerEvent) {
+    fn handle_said(&mut self, number: u64, said: TrackerEvent) {
+        // One that had to make room may have said something before.
+        let Some(tracker) = self.trackers.get_mut(&number) else { return };
         match said {
-            TrackerEvent::Connected { .. } => self.trackers[index].connected(),
-            TrackerEvent::Disconnected { .. } => self.trackers[index].disconnected(),
-            TrackerEvent::Due => self.begin_announce(index),
+            TrackerEvent::Connected { .. } => tracker.connected(),
+            TrackerEvent::Disconnected { .. } => tracker.disconnected(),
+            TrackerEvent::Due => self.begin_announce(number),
             TrackerEvent::Announced(announced) => {
-                let before = self.trackers[index].announced(&announced);
+                let before = tracker.announced(&announced);
                 self.look_for_others(before, (announced.complete, announced.incomplete));
             }
-            TrackerEvent::Offer(offer) => self.take_offer(index, offer),
-            TrackerEvent::Answer(answer) => self.take_answer(index, answer),
+            TrackerEvent::Offer(offer) => self.take_offer(number, offer),
+            TrackerEvent::Answer(answer) => self.take_answer(number, answer),
             // The connection has told the log; and nobody scrapes.
             TrackerEvent::Failed(_) | TrackerEvent::Scraped(_) => {}
         }
         let live = &self.live;
-        live.trackers.store(self.trackers.iter().filter(|tracker| tracker.is_connected()).count(), Ordering::Relaxed);
+        live.trackers.store(self.trackers.values().filter(|tracker| tracker.is_connected()).count(), Ordering::Relaxed);
         let most =
-            |of: fn((u64, u64)) -> u64| self.trackers.iter().map(|tracker| of(tracker.seen())).max().unwrap_or(0);
+            |of: fn((u64, u64)) -> u64| self.trackers.values().map(|tracker| of(tracker.seen())).max().unwrap_or(0);
         live.seeders.store(most(|(complete, _)| complete), Ordering::Relaxed);
         live.leechers.store(most(|(_, incomplete)| incomplete), Ordering::Relaxed);
     }
@@ -264,7 +271,7 @@ impl Swarm {
         let before = std::mem::replace(&mut self.known_left, left);
         if left == Some(0) && before != Some(0) {
             let transfer = self.transfer();
-            self.trackers.iter().for_each(|tracker| tracker.set(transfer));
+            self.trackers.values().for_each(|tracker| tracker.set(transfer));
         }
     }
 }

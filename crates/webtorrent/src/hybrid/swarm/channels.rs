@@ -35,14 +35,15 @@ impl Drop for OpeningSlot {
 }
 
 impl Swarm {
-    pub(super) fn take_offer(&mut self, index: usize, offered: PassedOffer) {
+    pub(super) fn take_offer(&mut self, number: u64, offered: PassedOffer) {
         // A tracker that is known by two addresses hands us our own.
-        if self.trackers.iter().any(|tracker| tracker.has_offered(offered.offer_id)) {
+        if self.trackers.values().any(|tracker| tracker.has_offered(offered.offer_id)) {
             return;
         }
         let Some(slots) = self.take_slots() else { return };
         let connector = self.shared.connector.clone();
-        let answer_with = self.trackers[index].answerer(&offered);
+        let Some(tracker) = self.trackers.get(&number) else { return };
+        let answer_with = tracker.answerer(&offered);
         let connect = async move {
             let (answer, opening) = connector.make_answer(&offered.sdp.text()).await?;
             let sdp = Sdp::new(&answer).map_err(|error| ConnectError::Local(error.into()))?;
@@ -53,8 +54,9 @@ impl Swarm {
         self.spawn_channel(offered.offer_id, slots, connect);
     }
 
-    pub(super) fn take_answer(&mut self, index: usize, answered: PassedAnswer) {
-        let Some(offer) = self.trackers[index].taken(answered.offer_id) else { return };
+    pub(super) fn take_answer(&mut self, number: u64, answered: PassedAnswer) {
+        let taken = self.trackers.get_mut(&number).and_then(|tracker| tracker.taken(answered.offer_id));
+        let Some(offer) = taken else { return };
         let Some(slots) = self.take_slots() else { return };
         let connect = async move { offer.answer(&answered.sdp.text()).await };
         self.spawn_channel(answered.offer_id, slots, connect);

@@ -11,7 +11,8 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 use tokio::sync::OwnedSemaphorePermit;
 use url::Url;
 
-/// Trackers of a torrent that count. A magnet link of WebTorrent has 3 to 8.
+/// Trackers of a torrent that count; one more takes the place of one that is not connected. A magnet link of WebTorrent
+/// has 3 to 8.
 const TRACKERS_MAX: usize = 16;
 
 /// One of a swarm's trackers.
@@ -102,8 +103,9 @@ impl Tracker {
 
 impl Swarm {
     pub(super) fn join_trackers(&mut self, trackers: Vec<Url>) {
+        let known = self.joined;
         for url in trackers {
-            if self.trackers.len() == TRACKERS_MAX || self.trackers.iter().any(|tracker| tracker.url == url) {
+            if self.trackers.values().any(|tracker| tracker.url == url) || !self.make_room(known) {
                 continue;
             }
             let (membership, events) = match self.shared.trackers.join(&url, self.info_hash, self.transfer()) {
@@ -113,11 +115,12 @@ impl Swarm {
                     continue;
                 }
             };
-            let index = self.trackers.len();
+            self.joined += 1;
+            let number = self.joined;
             let said = stream::unfold(events, async |mut events| Some((events.next().await?, events)));
-            self.said.push(said.map(move |said| (index, said)).boxed());
+            self.said.push(said.map(move |said| (number, said)).boxed());
             self.search.renew();
-            self.trackers.push(Tracker {
+            let tracker = Tracker {
                 url,
                 membership: Arc::new(membership),
                 is_connected: false,
@@ -125,8 +128,20 @@ impl Swarm {
                 is_busy: false,
                 offers: HashMap::new(),
                 seen: (0, 0),
-            });
+            };
+            self.trackers.insert(number, tracker);
         }
+    }
+
+    /// Whether there is room for one more tracker. The oldest one that is not connected may have to make it, if it is none
+    /// of those that came after the first so many.
+    fn make_room(&mut self, known: u64) -> bool {
+        if self.trackers.len() < TRACKERS_MAX {
+            return true;
+        }
+        let mut absent = self.trackers.range(..=known).filter(|(_, tracker)| !tracker.is_connected);
+        let oldest = absent.next().map(|(number, _)| *number);
+        oldest.is_some_and(|number| self.trackers.remove(&number).is_some())
     }
 
     pub(super) fn transfer(&self) -> Transfer {
@@ -135,8 +150,8 @@ impl Swarm {
     }
 
     /// Makes offers, which takes a moment, and announces with them.
-    pub(super) fn begin_announce(&mut self, index: usize) {
-        let tracker = &mut self.trackers[index];
+    pub(super) fn begin_announce(&mut self, number: u64) {
+        let Some(tracker) = self.trackers.get_mut(&number) else { return };
         if std::mem::replace(&mut tracker.is_busy, true) {
             return;
         }
@@ -147,7 +162,7 @@ impl Swarm {
         self.tasks.spawn(async move {
             let offers = join_all(permits.into_iter().map(|permit| make_offer(&*connector, permit)));
             let made = cancel.run_until_cancelled(offers).await.unwrap_or_default();
-            Done::Offers { tracker: index, made: made.into_iter().flatten().collect() }
+            Done::Offers { tracker: number, made: made.into_iter().flatten().collect() }
         });
     }
 
@@ -162,9 +177,9 @@ impl Swarm {
         (0..count).map_while(|_| Arc::clone(&shared.offers).try_acquire_owned().ok()).collect()
     }
 
-    pub(super) fn announce(&mut self, index: usize, made: Vec<Made>) {
+    pub(super) fn announce(&mut self, number: u64, made: Vec<Made>) {
         let (now, transfer) = (Instant::now(), self.transfer());
-        let Some(tracker) = self.trackers.get_mut(index) else { return };
+        let Some(tracker) = self.trackers.get_mut(&number) else { return };
         let mut offers = Vec::new();
         for Made { offer, pending, permit } in made {
             tracker.offers.insert(offer.offer_id, Pending { since: now, offer: pending, _permit: permit });
