@@ -93,10 +93,14 @@ impl Host {
     }
 }
 
-/// The public network.
+/// The public network. What is for nobody in it vanishes without a word, as elsewhere.
 pub(crate) fn internet() -> Host {
     let internet = Host::new();
-    internet.run(&format!("ip link add net type bridge && ip addr add {PUBLIC}/24 dev net && ip link set net up"));
+    internet.run(&format!(
+        "ip link add net type bridge && ip addr add {PUBLIC}/24 dev net && ip link set net up
+         ip link add nowhere type veth peer name hole && ip link set hole up
+         ip link set nowhere arp off up && ip route add default dev nowhere"
+    ));
     internet
 }
 
