@@ -104,6 +104,16 @@ pub(crate) fn internet() -> Host {
     internet
 }
 
+/// Two machines with a cable between them, and addresses of IPv6 that are good there only (RFC 4193): no others at all.
+pub(crate) fn neighbours() -> (Host, Host) {
+    let (left, right) = (Host::new(), Host::new());
+    left.run(&format!("ip link add eth type veth peer name eth netns {}", right.thread));
+    for (host, number) in [(&left, 1), (&right, 2)] {
+        host.run(&format!("ip addr add fd00:5::{number}/64 dev eth nodad && ip link set eth up"));
+    }
+    (left, right)
+}
+
 /// A machine in a private network, and the router that leads from there into the public one. `number` from 2 on is its
 /// own: the router is 198.51.100.NUMBER, the machine 192.168.NUMBER.2.
 pub(crate) fn behind(internet: &Host, nat: Nat, number: u8) -> (Host, Host) {
