@@ -198,3 +198,38 @@ async fn the_help_names_a_variable_for_every_option() {
     assert!(options >= 12, "{help}");
     assert_eq!(help.matches("[env: STREAMSHARE_").count(), options, "{help}");
 }
+
+/// The secret of the TURN servers is used, and is in no log, no help and no error.
+#[cfg(unix)]
+#[tokio::test]
+async fn the_program_names_ice_servers_and_keeps_its_secret() {
+    let with = |args: &[&str]| {
+        let mut command = command();
+        command.env("STREAMSHARE_TURN_SECRET", "very-secret").args(args);
+        command
+    };
+    let servers = ["--stun=stun:a.example", "--turn=turn:a.example,turns:b.example:443?transport=tcp"];
+    let program = Program::start(with(&[&servers[..], &["--listen=127.0.0.1:0", "--log=trace"]].concat())).await;
+    let text = reqwest::get(format!("http://{}/ice-servers", program.addr)).await.unwrap().text().await.unwrap();
+    let answer: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(answer["iceServers"][0]["urls"], json!(["stun:a.example"]));
+    assert_eq!(answer["iceServers"][1]["urls"], json!(["turn:a.example", "turns:b.example:443?transport=tcp"]));
+    assert_eq!(answer["iceServers"][1]["credential"].as_str().map(str::len), Some(28));
+    let (_, log) = program.end("-TERM").await;
+    assert!(!text.contains("very-secret") && !log.contains("very-secret"));
+    for (args, said) in [
+        (&["--help"][..], "--turn-secret"),
+        (&["--stun=turn:a.example"], "no STUN server"),
+        (&["--turn=https://a.example"], "must begin with"),
+        (&["--turn=turn:a.example", "--turn-ttl=1"], "at least 60s"),
+    ] {
+        let output = output(with(&[args, &["--listen=127.0.0.1:0"]].concat())).await;
+        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(text.contains(said) && !text.contains("very-secret"), "{args:?}: {text}");
+    }
+    let mut unshared = command();
+    unshared.env_remove("STREAMSHARE_TURN_SECRET").arg("--turn=turn:a.example");
+    let output = output(unshared).await;
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--turn-secret"));
+}

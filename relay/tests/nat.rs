@@ -15,7 +15,7 @@ mod net;
 #[path = "../../crates/webtorrent/tests/swarm/mod.rs"]
 mod swarm;
 
-use net::{Host, Nat, PUBLIC, behind, internet, passed};
+use net::{Host, Nat, PUBLIC, behind, internet, neighbours, passed};
 use serde_json::Value;
 use std::{
     net::UdpSocket,
@@ -25,7 +25,7 @@ use std::{
     time::{Duration, Instant},
 };
 use streamshare_webtorrent::{
-    channel::IceServer,
+    channel::{Connector, IceConfig, IceServer, WebRtc},
     hybrid::{Hybrid, HybridConfig},
     tracker::InfoHash,
 };
@@ -124,15 +124,28 @@ fn until_stun_answers() {
     }
 }
 
-/// A browser that shares a film: its info hash and the film's SHA-1.
-async fn browser(host: &Host) -> (Child, InfoHash, String) {
+/// A browser that shares a film.
+struct Browser {
+    _process: Child,
+    info_hash: InfoHash,
+    sha1: String,
+    /// For each of two connections, one after the other: how long it gathered, and candidates.
+    gathered: Vec<(Duration, u64)>,
+}
+
+async fn browser(host: &Host) -> Browser {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/nat_browser.mjs");
-    let mut browser = start(host, "node", &[script.to_str().unwrap(), &relay_url(), &FILM.to_string()], &[]).await;
-    let mut lines = BufReader::new(browser.stdout.take().unwrap()).lines();
+    let mut process = start(host, "node", &[script.to_str().unwrap(), &relay_url(), &FILM.to_string()], &[]).await;
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
     let line = swarm::limited("the browser", lines.next_line()).await.unwrap().expect("the browser starts");
     let shared: Value = serde_json::from_str(&line).unwrap();
     let info_hash = InfoHash(swarm::unhex(shared["infoHash"].as_str().unwrap()));
-    (browser, info_hash, shared["sha1"].as_str().unwrap().to_owned())
+    let gathering = |one: &Value| {
+        (Duration::from_secs_f64(one["took"].as_f64().unwrap() / 1000.0), one["candidates"].as_u64().unwrap())
+    };
+    let gathered: Vec<_> = shared["gathered"].as_array().unwrap().iter().map(gathering).collect();
+    println!("the browser gathered candidates: {gathered:?}");
+    Browser { _process: process, info_hash, sha1: shared["sha1"].as_str().unwrap().to_owned(), gathered }
 }
 
 /// The servers that the relay names.
@@ -173,16 +186,20 @@ async fn download(info_hash: InfoHash) -> String {
 }
 
 /// The browser is behind a router, the desktop is reachable: the browser's way in is all that there is, and the desktop
-/// learns the browser's address from it (a peer-reflexive candidate, RFC 8445).
+/// learns the browser's address from it (a peer-reflexive candidate, RFC 8445). The relay names a STUN server that does not
+/// answer: nobody waits long for it, and the second time hardly at all.
 #[test]
 fn a_browser_behind_a_router_reaches_a_desktop() {
     let Some(_turn) = turn() else { return };
     let internet = internet();
     let (router, home) = behind(&internet, Nat::Symmetric, 2);
     block_on(async {
-        let _relay = relay(&internet, &[]).await;
-        let (_browser, info_hash, sha1) = browser(&home).await;
-        assert_eq!(internet.on(download(info_hash)).await, sha1);
+        let _relay = relay(&internet, &["--stun", "stun:192.0.2.1:3478"]).await;
+        let browser = browser(&home).await;
+        let [(first, _), (second, candidates)] = browser.gathered[..] else { panic!("two were made") };
+        assert!(first >= Duration::from_millis(1900) && second < Duration::from_millis(1800), "{first:?} {second:?}");
+        assert!(candidates > 0);
+        assert_eq!(internet.on(download(browser.info_hash)).await, browser.sha1);
         assert!(passed(&router).0 > FILM);
     });
 }
@@ -198,8 +215,8 @@ fn both_behind_routers_with_stun() {
     block_on(async {
         let _coturn = coturn(&internet).await;
         let _relay = relay(&internet, &["--stun", "stun:198.51.100.1:3478"]).await;
-        let (_browser, info_hash, sha1) = browser(&home).await;
-        assert_eq!(away.on(download(info_hash)).await, sha1);
+        let browser = browser(&home).await;
+        assert_eq!(away.on(download(browser.info_hash)).await, browser.sha1);
         let (public, direct) = passed(&router);
         assert!(direct > FILM && public < MB, "{public} {direct}");
     });
@@ -217,9 +234,37 @@ fn both_behind_strict_routers_with_turn() {
         let _coturn = coturn(&internet).await;
         let flags = ["--stun", "stun:198.51.100.1:3478", "--turn", "turn:198.51.100.1:3478?transport=udp"];
         let _relay = relay(&internet, &flags).await;
-        let (_browser, info_hash, sha1) = browser(&home).await;
-        assert_eq!(away.on(download(info_hash)).await, sha1);
+        let browser = browser(&home).await;
+        assert_eq!(away.on(download(browser.info_hash)).await, browser.sha1);
         let (public, direct) = passed(&router);
         assert!(public > FILM && direct < MB, "{public} {direct}");
+    });
+}
+
+#[test]
+fn addresses_of_ipv6_in_one_network_are_enough() {
+    let Some(_turn) = turn() else { return };
+    let (left, right) = neighbours();
+    block_on(async {
+        let (connector, offer, pending) = left
+            .on(async {
+                let connector = WebRtc::new(IceConfig::default());
+                let (offer, pending) = connector.make_offer().await.unwrap();
+                (connector, offer, pending)
+            })
+            .await;
+        assert!(offer.contains(" fd00:5::1 "), "{offer}");
+        let (other, answer, opening) = right
+            .on(async move {
+                let connector = WebRtc::new(IceConfig::default());
+                let (answer, opening) = connector.make_answer(&offer).await.unwrap();
+                (connector, answer, opening)
+            })
+            .await;
+        let opened = right.on(async move { (opening.open().await.unwrap(), other) });
+        let answered = left.on(async move { (pending.answer(&answer).await.unwrap(), connector) });
+        let ((mut opened, _other), (answered, _connector)) = tokio::join!(opened, answered);
+        answered.sender.send("six".into()).await.unwrap();
+        assert_eq!(swarm::limited("the message", opened.receiver.recv()).await.unwrap(), "six");
     });
 }

@@ -93,11 +93,25 @@ impl Host {
     }
 }
 
-/// The public network.
+/// The public network. What is for nobody in it vanishes without a word, as elsewhere.
 pub(crate) fn internet() -> Host {
     let internet = Host::new();
-    internet.run(&format!("ip link add net type bridge && ip addr add {PUBLIC}/24 dev net && ip link set net up"));
+    internet.run(&format!(
+        "ip link add net type bridge && ip addr add {PUBLIC}/24 dev net && ip link set net up
+         ip link add nowhere type veth peer name hole && ip link set hole up
+         ip link set nowhere arp off up && ip route add default dev nowhere"
+    ));
     internet
+}
+
+/// Two machines with a cable between them, and addresses of IPv6 that are good there only (RFC 4193): no others at all.
+pub(crate) fn neighbours() -> (Host, Host) {
+    let (left, right) = (Host::new(), Host::new());
+    left.run(&format!("ip link add eth type veth peer name eth netns {}", right.thread));
+    for (host, number) in [(&left, 1), (&right, 2)] {
+        host.run(&format!("ip addr add fd00:5::{number}/64 dev eth nodad && ip link set eth up"));
+    }
+    (left, right)
 }
 
 /// A machine in a private network, and the router that leads from there into the public one. `number` from 2 on is its

@@ -1,6 +1,6 @@
 // Chromium on a page of the relay, with the web client's own swarm (ui/static/swarm) and webtorrent. Reads the relay's
-// address and a number of bytes as arguments, shares a file of so many random bytes, and says as a JSON line which. Ends
-// with its input.
+// address and a number of bytes as arguments, shares a file of so many random bytes, and says as a JSON line which, and how
+// many milliseconds two connections gathered candidates. Ends with its input.
 import { chromium } from "playwright-core";
 
 const [relay, length] = process.argv.slice(2);
@@ -15,6 +15,22 @@ await page.goto(`${relay}/robots.txt`);
 const shared = await page.evaluate(
   async ([relay, length]) => {
     const { Swarm } = await import(`${relay}/swarm/index.js`);
+    const { impatient } = await import(`${relay}/swarm/ice.js`);
+    const { iceServers } = await (await fetch(`${relay}/ice-servers`)).json();
+    const Connection = impatient(RTCPeerConnection);
+    const gather = async () => {
+      const connection = new Connection({ iceServers });
+      connection.createDataChannel("film");
+      const gathered = new Promise((resolve) => (connection.onicecandidate = ({ candidate }) => candidate ?? resolve()));
+      const begun = performance.now();
+      await connection.setLocalDescription();
+      await gathered;
+      const took = performance.now() - begun;
+      const candidates = connection.localDescription.sdp.split("a=candidate:").length - 1;
+      connection.close();
+      return { took, candidates };
+    };
+    const gathered = [await gather(), await gather()];
     const swarm = new Swarm(null, () => {});
     swarm.setRelay(`${relay.replace("http", "ws")}/announce`, `${relay}/ice-servers`);
     const bytes = new Uint8Array(length);
@@ -24,7 +40,7 @@ const shared = await page.evaluate(
     return new Promise((resolve, reject) => {
       const hear = (json) => {
         const event = JSON.parse(json);
-        if (event.kind === "torrent") resolve({ sha1, infoHash: event.infoHash });
+        if (event.kind === "torrent") resolve({ sha1, infoHash: event.infoHash, gathered });
         if (event.kind === "failed") reject(new Error(event.reason));
       };
       window.kept = swarm.seed(new File([bytes], "film.bin"), 262_144, hear);
