@@ -35,16 +35,19 @@ struct Counted {
     ended: AtomicBool,
 }
 
-/// `part load`: takes one command, `run` with a tracker's port, how many connections, how many announces each keeps on
-/// their way, how many offers are in each, and for how many milliseconds.
+/// `part load`: `start` with a tracker's port, how many connections, how many announces each keeps on their way, and how many
+/// offers are in each; `count` for how many milliseconds; `stop`.
 pub(crate) async fn load() -> Result<()> {
     let mut commands = commands()?;
+    let mut peers = Peers::default();
     while let Some(asked) = commands.recv().await {
         let result = match asked.command.as_str() {
-            "run" => {
-                let values: Result<Vec<usize>> = (0..5).map(|at| asked.number(at)).collect();
-                run(&values?).await
+            "start" => {
+                let values: Result<Vec<usize>> = (0..4).map(|at| asked.number(at)).collect();
+                peers.start(&values?).await
             }
+            "count" => peers.count(Duration::from_millis(asked.number(0)? as u64)).await,
+            "stop" => std::mem::take(&mut peers).stop().await,
             other => Err(anyhow!("no command {other}")),
         };
         asked.reply(result)?;
@@ -52,24 +55,39 @@ pub(crate) async fn load() -> Result<()> {
     Ok(())
 }
 
-async fn run(values: &[usize]) -> Result<Value> {
-    let &[port, connections, depth, offers, milliseconds] = values else { anyhow::bail!("five numbers are needed") };
-    let counted = Arc::new(Counted::default());
-    let mut peers = JoinSet::new();
-    for index in 0..connections {
-        let stream = connect(u16::try_from(port).context("a port")?).await?;
-        peers.spawn(announce(stream, index, depth, offers, counted.clone()));
+/// Those that announce.
+#[derive(Debug, Default)]
+struct Peers {
+    counted: Arc<Counted>,
+    tasks: JoinSet<Result<()>>,
+}
+
+impl Peers {
+    async fn start(&mut self, values: &[usize]) -> Result<Value> {
+        let &[port, connections, depth, offers] = values else { anyhow::bail!("four numbers are needed") };
+        for index in 0..connections {
+            let stream = connect(u16::try_from(port).context("a port")?).await?;
+            self.tasks.spawn(announce(stream, index, depth, offers, self.counted.clone()));
+        }
+        tokio::time::sleep(WARM_UP).await;
+        Ok(Value::Bool(true))
     }
-    tokio::time::sleep(WARM_UP).await;
-    let count = || (counted.answers.load(Ordering::Relaxed), counted.offers.load(Ordering::Relaxed));
-    let (before, begun) = (count(), Instant::now());
-    tokio::time::sleep(Duration::from_millis(milliseconds as u64)).await;
-    let (after, took) = (count(), begun.elapsed().as_secs_f64());
-    counted.ended.store(true, Ordering::Relaxed);
-    while let Some(ended) = peers.join_next().await {
-        ended.context("a peer")??;
+
+    async fn count(&self, time: Duration) -> Result<Value> {
+        let count = || (self.counted.answers.load(Ordering::Relaxed), self.counted.offers.load(Ordering::Relaxed));
+        let (before, begun) = (count(), Instant::now());
+        tokio::time::sleep(time).await;
+        let (after, took) = (count(), begun.elapsed().as_secs_f64());
+        Ok(json!({ "answers": after.0 - before.0, "offers": after.1 - before.1, "seconds": took }))
     }
-    Ok(json!({ "answers": after.0 - before.0, "offers": after.1 - before.1, "seconds": took }))
+
+    async fn stop(mut self) -> Result<Value> {
+        self.counted.ended.store(true, Ordering::Relaxed);
+        while let Some(ended) = self.tasks.join_next().await {
+            ended.context("a peer")??;
+        }
+        Ok(Value::Bool(true))
+    }
 }
 
 async fn connect(port: u16) -> Result<TcpStream> {
@@ -113,12 +131,6 @@ async fn announce(
 }
 
 fn message(index: usize, torrent: usize, offers: usize) -> String {
-    let id = |kind: u8, a: usize, b: usize| {
-        let mut id = [kind; 20];
-        id[..8].copy_from_slice(&(a as u64).to_be_bytes());
-        id[8..16].copy_from_slice(&(b as u64).to_be_bytes());
-        id
-    };
     let offer = |at| Offer { offer_id: OfferId(id(3, index, at)), sdp: sdp() };
     PeerMessage::Announce(Announce {
         info_hash: InfoHash(id(1, index / PEERS_PER_TORRENT, torrent)),
@@ -130,6 +142,20 @@ fn message(index: usize, torrent: usize, offers: usize) -> String {
         offers: (0..offers).map(offer).collect(),
     })
     .to_json()
+}
+
+/// 20 bytes that look like chance, the same for the same numbers (splitmix64, Vigna 2015): like hashes, some need escapes in
+/// JSON and half of them two bytes.
+fn id(kind: u64, a: usize, b: usize) -> [u8; 20] {
+    let mut state = kind << 48 ^ (a as u64) << 24 ^ b as u64;
+    let mut id = [0; 20];
+    for part in id.chunks_mut(8) {
+        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        part.copy_from_slice(&(mixed ^ (mixed >> 31)).to_be_bytes()[..part.len()]);
+    }
+    id
 }
 
 /// As long as Chromium's for one data channel and two addresses.

@@ -5,7 +5,7 @@ use super::{
     report::beside,
 };
 use anyhow::{Context as _, Result, bail};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{
     path::Path,
     process::Command,
@@ -36,30 +36,40 @@ pub(super) async fn run() -> Result<()> {
         for _ in 0..ROUNDS {
             for (figures, start) in [(&mut ours, alone as Start), (&mut theirs, foreign as Start)] {
                 let (tracker, port) = start(&case)?;
+                load.call("start", &json!([port, connections, depth, offers])).context(what)?;
                 let before = cpu_seconds(tracker.id())?;
-                let begun = Instant::now();
-                let told =
-                    load.call("run", &json!([port, connections, depth, offers, RUN.as_millis()])).context(what)?;
-                figures.busy.push((cpu_seconds(tracker.id())? - before) / begun.elapsed().as_secs_f64());
-                let seconds = told["seconds"].as_f64().context("seconds")?;
-                figures.answers.push(told["answers"].as_f64().context("answers")? / seconds / 1e3);
-                figures.offers.push(told["offers"].as_f64().context("offers")? / seconds / 1e3);
+                let told = load.call("count", &json!([RUN.as_millis()])).context(what)?;
+                figures.note(&told, cpu_seconds(tracker.id())? - before)?;
+                load.call("stop", &json!([])).context(what)?;
             }
         }
-        beside(what, "thousand/s", &ours.answers, "bittorrent-tracker", &theirs.answers);
+        beside(what, "thousand per second of its core", &ours.answers, "bittorrent-tracker", &theirs.answers);
         if offers > 0 {
-            beside("    offers that arrived", "thousand/s", &ours.offers, "bittorrent-tracker", &theirs.offers);
+            let unit = "thousand per second of its core";
+            beside("    offers that arrived", unit, &ours.offers, "bittorrent-tracker", &theirs.offers);
         }
-        println!("    the core was busy for {:.2?} and {:.2?} of the time", ours.busy, theirs.busy);
+        beside("    by the clock", "thousand/s", &ours.by_clock, "bittorrent-tracker", &theirs.by_clock);
     }
     Ok(())
 }
 
+/// Thousands of answers and of offers for each second that the tracker's core worked for it, which a busy machine changes
+/// little; and by the clock, which counts where nothing else runs.
 #[derive(Debug, Default)]
 struct Figures {
     answers: Vec<f64>,
     offers: Vec<f64>,
-    busy: Vec<f64>,
+    by_clock: Vec<f64>,
+}
+
+impl Figures {
+    fn note(&mut self, told: &Value, cpu: f64) -> Result<()> {
+        let number = |name: &str| told[name].as_f64().with_context(|| format!("no {name} in {told}"));
+        self.answers.push(number("answers")? / cpu / 1e3);
+        self.offers.push(number("offers")? / cpu / 1e3);
+        self.by_clock.push(number("answers")? / number("seconds")? / 1e3);
+        Ok(())
+    }
 }
 
 type Start = fn(&Case) -> Result<(Process, u16)>;

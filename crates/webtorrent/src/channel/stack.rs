@@ -1,13 +1,13 @@
 //! The connections of webrtc-rs.
 
 use super::{
-    CONNECT_TIME, Channel, ChannelDriver, ConnectError, Connector, IceConfig, IceServer, MESSAGE_BYTES_MAX, Opening,
-    PendingOffer, addresses,
+    CONNECT_TIME, Channel, ConnectError, Connector, IceConfig, IceServer, MESSAGE_BYTES_MAX, Opening, PendingOffer,
+    addresses,
+    drive::drive,
     gathering::{Gathering, Servers},
     runtime::BufferedTokio,
 };
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
 use rtc::{ice::mdns::MulticastDnsMode, peer_connection::configuration::setting_engine::SctpMaxMessageSize};
 use std::{
     fmt,
@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::{Notify, mpsc, oneshot},
+    sync::{Notify, oneshot},
     time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -29,19 +29,11 @@ use webrtc::{
     },
 };
 
-/// Bytes that WebRTC keeps of a channel's: what is sent and not confirmed. Less starves links of 40 ms.
-const SEND_BUFFER_BYTES: usize = 1 << 20;
 /// How long the other side may be silent, which it is for 2 s at most, before the connection counts as disturbed.
 const DISCONNECTED_TIME: Duration = Duration::from_secs(5);
 /// How long it may be so before it has failed, and how much longer than the former the first one may take: a peer whose
 /// machine is gone is replaced after 15 s instead of 30 s (RFC 7675), and a change of networks takes less.
 const FAILED_TIME: Duration = Duration::from_secs(10);
-/// How long closing waits for what was sent to leave.
-const FLUSH_TIME: Duration = Duration::from_secs(2);
-/// How often closing looks.
-const FLUSH_POLL: Duration = Duration::from_millis(10);
-/// How long the other side may take to hear of the end before the sockets go: two round trips of a slow link.
-const CLOSE_TIME: Duration = Duration::from_millis(200);
 /// How long tearing down may take; webrtc-rs gives its driver 100 ms.
 const TEARDOWN_TIME: Duration = Duration::from_secs(2);
 
@@ -123,7 +115,6 @@ impl WebRtc {
             .with_setting_engine(settings)
             .with_handler(handler)
             .with_udp_addrs(addresses)
-            .with_data_channel_send_buffer_limit(SEND_BUFFER_BYTES)
             .with_runtime(self.runtime_of_connections.clone())
     }
 }
@@ -264,7 +255,9 @@ impl Peer {
         let (ours, driver) = Channel::new();
         let tasks = self.stack.tasks.clone();
         let runtime = self.stack.runtime.clone();
-        tasks.spawn_on(drive(self, channel, driver, first), &runtime);
+        let failed = self.handler.failed.clone();
+        let driven = async move { drive(&*self.connection(), &failed, channel, driver, first).await };
+        tasks.spawn_on(driven, &runtime);
         Ok(ours)
     }
 }
@@ -318,72 +311,6 @@ impl Opening for Answered {
         })
         .await
         .unwrap_or(Err(ConnectError::TimedOut))
-    }
-}
-
-/// Carries messages both ways until either side closes, then closes the rest.
-async fn drive(peer: Peer, channel: Arc<dyn DataChannel>, driver: ChannelDriver, first: Option<Bytes>) {
-    let ChannelDriver { outgoing, incoming } = driver;
-    let failed = peer.handler.failed.clone();
-    tokio::select! {
-        () = receive(&*channel, incoming, first) => {}
-        () = async {
-            send(&*channel, outgoing).await;
-            flush(&*channel).await;
-        } => {}
-        () = failed.cancelled() => {}
-    }
-    match channel.close().await {
-        Ok(()) => {
-            // Lets the other side hear of it; when it has, the connection may end before.
-            drop(timeout(CLOSE_TIME, failed.cancelled()).await);
-        }
-        Err(error) => tracing::trace!(%error, "the channel was closed already"),
-    }
-}
-
-/// Ends when the other side closes.
-async fn receive(channel: &dyn DataChannel, incoming: mpsc::Sender<Bytes>, first: Option<Bytes>) {
-    if let Some(first) = first {
-        drop(incoming.send(first).await);
-    }
-    while let Some(event) = channel.poll().await {
-        match event {
-            // When nobody reads any more it is discarded, and what was sent still leaves.
-            DataChannelEvent::OnMessage(message) => drop(incoming.send(message.data.freeze()).await),
-            DataChannelEvent::OnClosing | DataChannelEvent::OnClose => return,
-            DataChannelEvent::OnOpen
-            | DataChannelEvent::OnError
-            | DataChannelEvent::OnBufferedAmountLow
-            | DataChannelEvent::OnBufferedAmountHigh
-            | _ => {}
-        }
-    }
-}
-
-/// Ends when our side closes, or sending fails.
-async fn send(channel: &dyn DataChannel, mut outgoing: mpsc::Receiver<Bytes>) {
-    while let Some(mut message) = outgoing.recv().await {
-        while !message.is_empty() {
-            let part = message.split_to(message.len().min(MESSAGE_BYTES_MAX));
-            // Waits while the send buffer is full.
-            if let Err(error) = channel.send(BytesMut::from(part)).await {
-                tracing::debug!(%error, "sending failed");
-                return;
-            }
-        }
-    }
-}
-
-/// Waits until what was sent has left.
-async fn flush(channel: &dyn DataChannel) {
-    let left = async {
-        while channel.outstanding_bytes().await.is_ok_and(|bytes| bytes > 0) {
-            tokio::time::sleep(FLUSH_POLL).await;
-        }
-    };
-    if timeout(FLUSH_TIME, left).await.is_err() {
-        tracing::debug!("closing before everything was sent");
     }
 }
 
