@@ -17,8 +17,11 @@ async fn paste_and_watch(desktop: &Desktop, magnet: &str, media: Media) -> Resul
     desktop.click("add-submit").await?;
     let (title, width) = (Value::from(media.title()), media.size().0);
     desktop.until(&format!("room().titles.at(-1) === {title}")).await?;
-    while desktop.room().await?["titles"].as_array().is_some_and(|titles| titles.len() > 1) {
+    // One click for each that is before it, and not before the one before has counted.
+    let before = desktop.room().await?["titles"].as_array().map_or(0, Vec::len).saturating_sub(1);
+    for left in (1..=before).rev() {
         desktop.click("next-item").await?;
+        desktop.until(&format!("room().titles.length === {left}")).await?;
     }
     desktop.until(&format!("video() && video().videoWidth === {width}")).await?;
     desktop.plays().await?;
