@@ -23,6 +23,10 @@ impl<K: Copy + Eq + Hash, P> Pool<K, P> {
         self.places.get(key).map(|&place| &self.peers[place].1)
     }
 
+    pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut P> {
+        self.places.get(key).map(|&place| &mut self.peers[place].1)
+    }
+
     pub(crate) fn insert(&mut self, key: K, peer: P) -> Option<P> {
         match self.places.get(&key) {
             Some(&place) => Some(std::mem::replace(&mut self.peers[place].1, peer)),
@@ -77,6 +81,12 @@ impl<K: Copy + Eq + Hash, P> Group<K, P> {
         self.leechers.get(key).or_else(|| self.seeds.get(key))
     }
 
+    /// A peer that is where it belongs, to be changed there: one look where [`get`](Self::get) and
+    /// [`insert`](Self::insert) need four.
+    pub(crate) fn get_mut(&mut self, key: &K, is_seed: bool) -> Option<&mut P> {
+        if is_seed { self.seeds.get_mut(key) } else { self.leechers.get_mut(key) }
+    }
+
     pub(crate) fn insert(&mut self, key: K, peer: P, is_seed: bool) -> Option<P> {
         let (into, other) =
             if is_seed { (&mut self.seeds, &mut self.leechers) } else { (&mut self.leechers, &mut self.seeds) };
@@ -97,6 +107,9 @@ impl<K: Copy + Eq + Hash, P> Group<K, P> {
     pub(crate) fn draw(&self, own: &K, is_seed: bool, count: usize, random: &mut Random) -> Vec<&(K, P)> {
         let leechers = self.leechers.len();
         let end = if is_seed { leechers } else { self.len() };
+        if count == 0 {
+            return Vec::new();
+        }
         // One more, which may turn out to be itself.
         let places = random.sample(count.saturating_add(1), end);
         let at = |place: usize| match place.checked_sub(leechers) {

@@ -6,7 +6,7 @@ use super::{
     visitor::{Allowance, Network},
 };
 use futures_util::{FutureExt, Sink, SinkExt, Stream, StreamExt};
-use std::{collections::HashMap, sync::atomic::Ordering, time::Duration};
+use std::{collections::HashMap, pin::pin, sync::atomic::Ordering, time::Duration};
 use streamshare_webtorrent::tracker::{
     Announce, Announced, Answer, Event, Failure, InfoHash, PassedAnswer, PassedOffer, PeerId, PeerMessage, Scrape,
     TrackerMessage,
@@ -133,9 +133,11 @@ impl Session<'_> {
     async fn run(&mut self, socket: &mut impl Socket, mut inbox: mpsc::Receiver<Utf8Bytes>) -> End {
         let mut ticks = ticks();
         let mut heard = Instant::now();
+        let tracker = self.tracker;
+        let mut stopped = pin!(tracker.stop.cancelled());
         loop {
             let happened = tokio::select! {
-                () = self.tracker.stop.cancelled() => Happened::Stop,
+                () = &mut stopped => Happened::Stop,
                 incoming = socket.next() => Happened::Incoming(incoming),
                 // Never ends: this session holds a sender itself.
                 Some(message) = inbox.recv() => Happened::FromOthers(message),
@@ -231,7 +233,7 @@ impl Session<'_> {
         };
         if event == Event::Stopped {
             self.torrents.remove(&info_hash);
-        } else {
+        } else if before != Some(peer_id) {
             self.torrents.insert(info_hash, peer_id);
         }
         for (to, offer) in told.peers.iter().zip(announce.offers) {

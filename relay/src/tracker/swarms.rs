@@ -121,13 +121,21 @@ impl<O: Clone> Swarms<O> {
         }
         let is_seed = is_seed(event, announce.left);
         let swarm = entered(&mut self.torrents, &self.config, info_hash, now)?;
-        let known = swarm.web.get(&peer_id).map(|peer| peer.seen.network);
-        self.census.admit(&self.config, swarm.len(), known, from.network)?;
-        swarm.downloaded += u64::from(event == Event::Completed && swarm.web.leechers.get(&peer_id).is_some());
-        swarm.active = now;
         let seen = Seen { at: now, network: from.network };
-        // Replaces a socket of the same peer: it is a new connection of a peer whose old one is not noticed as dead yet.
-        swarm.web.insert(peer_id, WebPeer { socket: from.socket, outlet: from.outlet.clone(), seen }, is_seed);
+        match swarm.web.get_mut(&peer_id, is_seed) {
+            // Most announces: nothing is new but the time.
+            Some(peer) if peer.socket == from.socket && peer.seen.network == from.network => peer.seen = seen,
+            Some(_) | None => {
+                let known = swarm.web.get(&peer_id).map(|peer| peer.seen.network);
+                self.census.admit(&self.config, swarm.len(), known, from.network)?;
+                swarm.downloaded += u64::from(event == Event::Completed && swarm.web.leechers.get(&peer_id).is_some());
+                // Replaces a socket of the same peer: it is a new connection of a peer whose old one is not noticed as dead
+                // yet.
+                let peer = WebPeer { socket: from.socket, outlet: from.outlet.clone(), seen };
+                swarm.web.insert(peer_id, peer, is_seed);
+            }
+        }
+        swarm.active = now;
         let drawn = swarm.web.draw(&peer_id, is_seed, announce.offers.len(), &mut self.random);
         let peers = drawn.into_iter().map(|(_, peer)| peer.outlet.clone()).collect();
         Ok(Told { counts: swarm.counts(), peers })

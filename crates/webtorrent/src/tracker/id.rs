@@ -15,6 +15,27 @@ fn serialize<S: Serializer>(id: &[u8; BYTES], serializer: S) -> Result<S::Ok, S:
     serializer.serialize_str(std::str::from_utf8(&buffer[..end]).expect("made of whole characters"))
 }
 
+/// Appends `"name":"id"` to a JSON text.
+pub(crate) fn push_id(json: &mut String, name: &str, id: &[u8; BYTES]) {
+    json.push('"');
+    json.push_str(name);
+    json.push_str("\":\"");
+    for &byte in id {
+        match byte {
+            b'"' | b'\\' => json.extend(['\\', char::from(byte)]),
+            // RFC 8259, section 7: control characters must be escaped.
+            0..=0x1f => {
+                const HEX: &[u8; 16] = b"0123456789abcdef";
+                let [high, low] = [byte >> 4, byte & 0x0f].map(|digit| char::from(HEX[usize::from(digit)]));
+                json.push_str("\\u00");
+                json.extend([high, low]);
+            }
+            _ => json.push(char::from(byte)),
+        }
+    }
+    json.push('"');
+}
+
 fn parse(text: &str) -> Option<[u8; BYTES]> {
     let mut id = [0; BYTES];
     let mut chars = text.chars();

@@ -33,6 +33,11 @@ impl Sdp {
         serde_json::from_str(self.json.get()).expect("checked when it was made")
     }
 
+    /// The description as a JSON string, quotes included.
+    pub(crate) fn json(&self) -> &str {
+        self.json.get()
+    }
+
     fn of_json(json: &RawValue) -> Result<Self, SdpError> {
         let text = json.get();
         if text.len() > SDP_BYTES_MAX {
