@@ -57,30 +57,59 @@ pub(super) async fn pipe(
     admit: impl FnOnce([u8; 20]) -> Option<CancellationToken>,
 ) -> Result<(), PipeError> {
     let mut to_peer = Bytes::new();
-    let peer_id = loop {
-        if let Some(peer_id) = shim.peer_id() {
-            break peer_id;
-        }
-        fill(&mut to_peer, || shim.poll_peer());
-        tokio::select! {
-            permit = channel.sender.reserve(), if !to_peer.is_empty() => {
-                let Ok(permit) = permit else { return Ok(()) };
-                send(permit, &mut to_peer, traffic);
-            }
-            message = channel.receiver.recv() => {
-                let Some(message) = message else { return Ok(()) };
-                receive(&mut shim, &message, traffic)?;
-            }
-            () = tokio::time::sleep_until(shim.poll_timeout().into()) => shim.handle_timeout(Instant::now())?,
-            () = cancel.cancelled() => return Ok(()),
-        }
-    };
+    let mut talk = Talk { channel: &mut channel, shim: &mut shim, to_peer: &mut to_peer, traffic, cancel };
+    let Some(peer_id) = talk.until(|shim| shim.peer_id()).await? else { return Ok(()) };
     let replaced = admit(peer_id).ok_or(PipeError::Duplicate)?;
-    let client = timeout(CONNECT_TIME, TcpStream::connect(reachable(listener)));
-    let client = client.await.map_err(io::Error::from).flatten().map_err(PipeError::Client)?;
-    client.set_nodelay(true).map_err(PipeError::Client)?;
+    // The client is not bothered before there is a handshake for it: librqbit 9.1 (`Session::task_listener`) forgets the
+    // connections that it has just accepted, until the next one comes, when one of them ends without a handshake.
+    let handshake = tokio::select! {
+        handshake = talk.until(Shim::poll_client) => handshake?,
+        () = replaced.cancelled() => return Err(PipeError::Duplicate),
+    };
+    let Some(handshake) = handshake else { return Ok(()) };
+    let client = async {
+        let mut client = TcpStream::connect(reachable(listener)).await?;
+        client.set_nodelay(true)?;
+        client.write_all(&handshake).await?;
+        io::Result::Ok(client)
+    };
+    let client = timeout(CONNECT_TIME, client).await.map_err(io::Error::from).flatten().map_err(PipeError::Client)?;
     let _bridge = bridges.enter(client.local_addr().map_err(PipeError::Client)?);
     carry(channel, client, shim, to_peer, traffic, [cancel, &replaced]).await
+}
+
+/// What there is before the client is connected.
+struct Talk<'a> {
+    channel: &'a mut Channel,
+    shim: &'a mut Shim,
+    to_peer: &'a mut Bytes,
+    traffic: &'a Traffic,
+    cancel: &'a CancellationToken,
+}
+
+impl Talk<'_> {
+    /// Talks with the peer alone until the shim has what is asked for; nothing when the talk is over. Cancel safe.
+    async fn until<T>(&mut self, mut ready: impl FnMut(&mut Shim) -> Option<T>) -> Result<Option<T>, PipeError> {
+        let Self { channel, shim, to_peer, traffic, cancel } = self;
+        loop {
+            if let Some(value) = ready(shim) {
+                return Ok(Some(value));
+            }
+            fill(to_peer, || shim.poll_peer());
+            tokio::select! {
+                permit = channel.sender.reserve(), if !to_peer.is_empty() => {
+                    let Ok(permit) = permit else { return Ok(None) };
+                    send(permit, to_peer, traffic);
+                }
+                message = channel.receiver.recv() => {
+                    let Some(message) = message else { return Ok(None) };
+                    receive(shim, &message, traffic)?;
+                }
+                () = tokio::time::sleep_until(shim.poll_timeout().into()) => shim.handle_timeout(Instant::now())?,
+                () = cancel.cancelled() => return Ok(None),
+            }
+        }
+    }
 }
 
 async fn carry(
