@@ -1,7 +1,8 @@
 //! What a friend waits for who opens an invitation in a browser, while the film plays on a desktop.
 
+use super::report::alone;
 use anyhow::{Context as _, Result};
-use streamshare_tests::{Browser, Case, Desktop, Launch, Media, Relay, median};
+use streamshare_tests::{Browser, Case, Desktop, Launch, Media, Relay};
 
 const ROUNDS: usize = 5;
 
@@ -34,12 +35,7 @@ pub(super) async fn run() -> Result<()> {
         picture.push(browser.until("window.firstPicture").await?.as_f64().context("a time")?);
         first_byte.push(browser.js("return window.firstByte").await?.as_f64().context("a time")?);
     }
-    for (what, figures) in [("first media in the player", &first_byte), ("first moving picture", &picture)] {
-        println!(
-            "click that joins to the {what}: median {:.0} ms of {}: {figures:.0?}",
-            median(figures),
-            figures.len()
-        );
-    }
+    alone("click that joins to the first media in the player", "ms", &first_byte);
+    alone("click that joins to the first moving picture", "ms", &picture);
     Ok(())
 }

@@ -8,3 +8,9 @@ pub(super) fn beside(what: &str, unit: &str, ours: &[f64], peer: &str, theirs: &
     println!("{what}: {our:.2} {unit}, {peer} {their:.2}: {:.2} times", our / their);
     println!("    {ours:.2?} beside {theirs:.2?}");
 }
+
+/// Figures that have nothing to be beside.
+pub(super) fn alone(what: &str, unit: &str, figures: &[f64]) {
+    println!("{what}: {:.2} {unit}", median(figures));
+    println!("    {figures:.2?}");
+}

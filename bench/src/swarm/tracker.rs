@@ -17,7 +17,7 @@ use streamshare_tests::{Case, Process, bound, root, target_folder};
 const TRACKER_CORE: &str = "0";
 const LOAD_CORE: &str = "1";
 const ROUNDS: usize = 3;
-const RUN: Duration = Duration::from_secs(4);
+const RUN: Duration = Duration::from_secs(3);
 /// How long a tracker may take to start.
 const START: Duration = Duration::from_secs(20);
 
