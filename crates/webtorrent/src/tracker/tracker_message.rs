@@ -58,7 +58,7 @@ impl TrackerMessage {
     /// Writes it as a tracker sends it.
     ///
     /// The frequent ones are put together by hand, at their size: through serde's structures and a buffer that grows, a
-    /// tracker spent a quarter of its time on them.
+    /// tracker was seen to spend much of its time on them.
     #[must_use]
     pub fn to_json(&self) -> String {
         let json = match self {
