@@ -4,7 +4,7 @@ use super::{Done, Swarm};
 use crate::{
     channel::{CONNECT_TIME, Connector, PendingOffer},
     hybrid::random_id,
-    tracker::{Announced, Membership, Offer, OfferId, PassedOffer, Sdp, Transfer},
+    tracker::{Announced, Membership, Offer, OfferId, PassedOffer, Sdp, Transfer, is_web_socket},
 };
 use futures_util::{StreamExt, future::join_all, stream};
 use std::{collections::HashMap, sync::Arc, time::Instant};
@@ -105,7 +105,9 @@ impl Swarm {
     pub(super) fn join_trackers(&mut self, trackers: Vec<Url>) {
         let known = self.joined;
         for url in trackers {
-            if self.trackers.values().any(|tracker| tracker.url == url) || !self.make_room(known) {
+            // First of all: what is no tracker for us takes nobody's place.
+            let is_new = is_web_socket(&url) && self.trackers.values().all(|tracker| tracker.url != url);
+            if !is_new || !self.make_room(known) {
                 continue;
             }
             let (membership, events) = match self.shared.trackers.join(&url, self.info_hash, self.transfer()) {
