@@ -123,8 +123,6 @@ pub struct Stats {
     pub download_bps: u64,
     /// Bytes per second going out.
     pub upload_bps: u64,
-    /// Peers connected; [`Engine::peers`](crate::Engine::peers) tells who.
-    pub peers_live: u32,
     /// Peers ever heard of, the connected ones included.
     pub peers_known: u32,
 }

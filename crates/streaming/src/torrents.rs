@@ -40,15 +40,13 @@ impl Torrent {
         let have_bytes = if state == State::Checking { 0 } else { stats.file_progress.iter().sum() };
         let total_bytes = self.info.files.iter().map(|file| file.length).sum();
         let live = stats.live.as_ref();
-        let peers = live.map(|live| &live.snapshot.peer_stats);
         Stats {
             state,
             have_bytes,
             total_bytes,
             download_bps: live.map_or(0, |live| live.download_speed.as_bytes()),
             upload_bps: live.map_or(0, |live| live.upload_speed.as_bytes()),
-            peers_live: peers.map_or(0, |peers| peers.live),
-            peers_known: peers.map_or(0, |peers| peers.seen),
+            peers_known: live.map_or(0, |live| live.snapshot.peer_stats.seen),
         }
     }
 
