@@ -17,18 +17,19 @@ pub(super) struct Bridges(Mutex<HashMap<SocketAddr, Option<Instant>>>);
 impl Bridges {
     /// Counts an address for as long as the guard lives, and a little longer.
     pub(super) fn enter(&self, addr: SocketAddr) -> Bridge<'_> {
-        self.lock().insert(addr, None);
+        self.current(Instant::now()).insert(addr, None);
         Bridge { bridges: self, addr }
     }
 
     pub(super) fn all(&self, now: Instant) -> Vec<SocketAddr> {
-        let mut bridges = self.lock();
-        bridges.retain(|_, ended| ended.is_none_or(|at| now.saturating_duration_since(at) < LINGER));
-        bridges.keys().copied().collect()
+        self.current(now).keys().copied().collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<SocketAddr, Option<Instant>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Those that still count.
+    fn current(&self, now: Instant) -> MutexGuard<'_, HashMap<SocketAddr, Option<Instant>>> {
+        let mut bridges = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        bridges.retain(|_, ended| ended.is_none_or(|at| now.saturating_duration_since(at) < LINGER));
+        bridges
     }
 }
 
@@ -41,10 +42,7 @@ pub(super) struct Bridge<'a> {
 impl Drop for Bridge<'_> {
     fn drop(&mut self) {
         let now = Instant::now();
-        // Nobody may ask for long.
-        let mut bridges = self.bridges.lock();
-        bridges.retain(|_, ended| ended.is_none_or(|at| now.saturating_duration_since(at) < LINGER));
-        bridges.insert(self.addr, Some(now));
+        self.bridges.current(now).insert(self.addr, Some(now));
     }
 }
 

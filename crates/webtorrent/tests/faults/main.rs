@@ -68,6 +68,15 @@ impl Peer {
         self.hybrid.stats(self.torrent.info_hash).unwrap()
     }
 
+    /// Gets its film from an honest peer, in spite of all that was before; then both stop.
+    async fn downloads_from(self, tracker: &Tracker, (client, torrent): (Client, Added)) {
+        let honest = Self::start_outgoing(tracker, client, torrent).await;
+        limited("download", self.torrent.completed()).await;
+        assert!(same_film(&honest.client, &self.client));
+        honest.stop().await;
+        self.stop().await;
+    }
+
     async fn stop(self) {
         self.hybrid.shutdown().await;
         self.client.stop().await;
@@ -167,11 +176,7 @@ async fn hostile_peers_go_and_the_download_is_right() {
     connector.shutdown().await;
     nothing_is_left(before).await;
 
-    let honest = Peer::start_outgoing(&tracker, seed.0, seed.1).await;
-    limited("download", victim.torrent.completed()).await;
-    assert!(same_film(&honest.client, &victim.client));
-    honest.stop().await;
-    victim.stop().await;
+    victim.downloads_from(&tracker, seed).await;
 }
 
 /// Whoever asks for more than it takes is held back, then given up; who only asks for much is served what it reads.
@@ -249,12 +254,8 @@ async fn a_peer_that_dies_is_noticed_and_replaced() {
     eventually("the dead one to be noticed", || victim.stats().channels == 0).await;
     println!("noticed after {:?}", died.elapsed());
     assert!(died.elapsed() < Duration::from_secs(30), "it took {:?}", died.elapsed());
-    let honest = Peer::start_outgoing(&tracker, seed.0, seed.1).await;
-    limited("download", victim.torrent.completed()).await;
+    victim.downloads_from(&tracker, seed).await;
     println!("downloaded after {:?}", died.elapsed());
-    assert!(same_film(&honest.client, &victim.client));
-    honest.stop().await;
-    victim.stop().await;
 }
 
 /// Offers of connections that lead nowhere take a few places for a while and no more.
@@ -288,11 +289,7 @@ async fn offers_by_the_thousand_are_mostly_ignored() {
     eventually("the places to be free", || victim.stats().opening == 0).await;
     println!("free after {:?}", begun.elapsed());
     nothing_is_left(before).await;
-    let honest = Peer::start_outgoing(&tracker, seed.0, seed.1).await;
-    limited("download", victim.torrent.completed()).await;
-    assert!(same_film(&honest.client, &victim.client));
-    honest.stop().await;
-    victim.stop().await;
+    victim.downloads_from(&tracker, seed).await;
 }
 
 /// Fifty peers come, greet and go.
