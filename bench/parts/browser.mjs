@@ -1,8 +1,8 @@
 // Chromium, for the benches. Reads commands as JSON lines and answers each with a line; ends with its input.
 import fs from "node:fs";
 import http from "node:http";
-import readline from "node:readline";
 import { chromium } from "playwright-core";
+import { serve } from "../../tests/parts/commands.mjs";
 
 const scripts = {
   "/channel.js": new URL("channel.js", import.meta.url),
@@ -32,13 +32,6 @@ const commands = {
   call: (name, ...values) => page.evaluate(([f, v]) => window[f](...v), [name, values]),
 };
 
-console.log(JSON.stringify({ ready: true }));
-for await (const line of readline.createInterface({ input: process.stdin })) {
-  const { id, command, values } = JSON.parse(line);
-  commands[command](...values).then(
-    (value) => console.log(JSON.stringify({ id, value: value ?? null })),
-    (error) => console.log(JSON.stringify({ id, error: error.message })),
-  );
-}
+await serve({ ready: true }, commands);
 await browser.close();
 process.exit(0);

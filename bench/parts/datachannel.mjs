@@ -1,7 +1,7 @@
 // node-datachannel, which is what webtorrent in Node uses. Reads commands as JSON lines and answers each with a line;
 // ends with its input.
 import { createRequire } from "node:module";
-import readline from "node:readline";
+import { serve } from "../../tests/parts/commands.mjs";
 
 // Not among the packages that are shipped or tested: `./dev bench` installs it apart.
 const datachannel = createRequire(process.argv[2])("node-datachannel");
@@ -66,14 +66,5 @@ const commands = {
   },
 };
 
-console.log(JSON.stringify({ ready: true }));
-for await (const line of readline.createInterface({ input: process.stdin })) {
-  const { id, command, values } = JSON.parse(line);
-  Promise.resolve()
-    .then(() => commands[command](...values))
-    .then(
-      (value) => console.log(JSON.stringify({ id, value: value ?? null })),
-      (error) => console.log(JSON.stringify({ id, error: error.message })),
-    );
-}
+await serve({ ready: true }, commands);
 process.exit(0);

@@ -4,8 +4,8 @@ import crypto from "node:crypto";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import readline from "node:readline";
 import { pathToFileURL } from "node:url";
+import { serve } from "../../tests/parts/commands.mjs";
 
 // Not among the packages that are shipped or tested: `./dev bench` installs it apart.
 const installed = path.join(path.dirname(process.argv[2]), "node_modules/webtorrent/index.js");
@@ -39,14 +39,5 @@ const commands = {
     new Promise((resolve) => client.remove(client.torrents[0].infoHash, { destroyStore: true }, () => resolve(true))),
 };
 
-console.log(JSON.stringify({ ready: true }));
-for await (const line of readline.createInterface({ input: process.stdin })) {
-  const { id, command, values } = JSON.parse(line);
-  Promise.resolve()
-    .then(() => commands[command](...values))
-    .then(
-      (value) => console.log(JSON.stringify({ id, value: value ?? null })),
-      (error) => console.log(JSON.stringify({ id, error: error.message })),
-    );
-}
+await serve({ ready: true }, commands);
 process.exit(0);

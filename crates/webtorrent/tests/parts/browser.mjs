@@ -3,9 +3,9 @@
 import TrackerServer from "bittorrent-tracker/server";
 import fs from "node:fs";
 import http from "node:http";
-import readline from "node:readline";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
+import { serve } from "../../../../tests/parts/commands.mjs";
 
 const listening = (server) =>
   new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve((server.http ?? server).address().port)));
@@ -41,13 +41,6 @@ const commands = {
   call: (index, name, ...values) => pages.get(index).evaluate(([f, v]) => window[f](...v), [name, values]),
 };
 
-console.log(JSON.stringify({ tracker: `ws://127.0.0.1:${trackerPort}` }));
-for await (const line of readline.createInterface({ input: process.stdin })) {
-  const { id, command, values } = JSON.parse(line);
-  commands[command](...values).then(
-    (value) => console.log(JSON.stringify({ id, value: value ?? null })),
-    (error) => console.log(JSON.stringify({ id, error: error.message })),
-  );
-}
+await serve({ tracker: `ws://127.0.0.1:${trackerPort}` }, commands);
 await browser.close();
 process.exit(0);
