@@ -1,7 +1,7 @@
 //! The whole path: webtorrent.js in Chromium, the relay's tracker, and a client on this machine; both ways.
 //!
-//! webtorrent in Node is beside it on the way from Chromium only: with the build of node-datachannel that npm's registry has
-//! (0.33, where webtorrent asks for 0.32, which it builds from source), it does not connect when it answers an offer.
+//! webtorrent in Node is beside it on the way from Chromium only: towards Chromium it hung, for a cause that is not known. It
+//! runs with node-datachannel 0.33, of which npm's registry has a build, where it asks for 0.32.
 
 use super::{
     remote::Remote,

@@ -1,9 +1,10 @@
 //! Carries messages between a [`Channel`](super::Channel) and webrtc-rs's data channel.
 //!
-//! How much is on its way decides how fast a channel is. Chromium keeps 208 KiB of packets that it has not read, about 90 of
-//! them as the kernel counts, and loses what comes beyond; on a short way nothing else holds a burst back, and after a loss
+//! How much is on its way decides how fast a channel is. Chromium keeps 208 KiB of packets that it has not read, by the
+//! kernel's count, and loses what comes beyond; on a short way nothing else holds a burst back, and after a loss
 //! SCTP halves its window or, where the end of a burst is lost, is silent for a second. Measured to Chromium on one busy
-//! machine, where factor 2 is noise: 8-10 MB/s with 96 KiB to 1 MiB on the way, 10-20 with 64 KiB, 13 with 32 KiB. A long way needs as much as it holds instead: hence [`window`].
+//! machine, where factor 2 is noise: 8-10 MB/s with 96 KiB to 1 MiB on the way, 10-20 with 64 KiB, 13 with 32 KiB. A long
+//! way needs as much as it holds instead: hence [`window`].
 
 use super::{ChannelDriver, MESSAGE_BYTES_MAX};
 use bytes::{Bytes, BytesMut};
