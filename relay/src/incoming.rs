@@ -80,6 +80,7 @@ pub(crate) fn action_id(message: &ClientMessage) -> Option<ActionId> {
     match message {
         ClientMessage::Play(control) | ClientMessage::Pause(control) => control.action_id,
         ClientMessage::Edit(edit) => Some(edit.action_id),
+        ClientMessage::Set(set) => Some(set.action_id),
         ClientMessage::Join(_) | ClientMessage::Hello(_) | ClientMessage::Sync(_) | ClientMessage::Ping { .. } => None,
     }
 }

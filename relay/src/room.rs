@@ -15,7 +15,7 @@ use streamshare_playsync::{Delivery, JoinError, Room};
 use streamshare_protocol::{ClientMessage, EditOp, Epoch, ErrorCode, Join, MemberId, RelayHello, RelayMessage, RoomId};
 use tokio::{
     sync::mpsc,
-    time::{Instant, MissedTickBehavior, interval, sleep_until},
+    time::{Instant, MissedTickBehavior, interval, sleep, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -70,6 +70,7 @@ impl RoomTask {
         let mut forget_at = Instant::now() + memory;
         loop {
             let lagging = self.seats.values().any(|seat| seat.lagging);
+            let due = self.room.poll_timeout().map(|at| at.since(self.hub.clock.now()));
             tokio::select! {
                 () = stop.cancelled() => break,
                 received = mail.recv() => match received {
@@ -78,6 +79,10 @@ impl RoomTask {
                     None => break,
                 },
                 _ = retry.tick(), if lagging => self.catch_up(),
+                () = sleep(due.unwrap_or_default()), if due.is_some() => {
+                    self.room.handle_timeout(self.hub.clock.now());
+                    self.deliver();
+                }
                 () = sleep_until(forget_at), if self.seats.is_empty() => {
                     if self.hub.forget_if_empty(&self.id, self.incarnation) {
                         break;
@@ -184,6 +189,7 @@ impl Seat {
             | ClientMessage::Play(_)
             | ClientMessage::Pause(_)
             | ClientMessage::Sync(_)
+            | ClientMessage::Set(_)
             | ClientMessage::Ping { .. } => {}
         }
     }

@@ -7,7 +7,7 @@ use crate::session::{Media, Session, SessionEvent};
 use crate::task::Task;
 use crate::toasts::{ToastKind, Toasts, notice_text};
 use crate::views::{drop::DropOverlay, room::RoomPage, start::StartPage, toasts::ToastList};
-use crate::{ids, storage};
+use crate::{ids, ports::player, storage};
 use std::rc::Rc;
 use streamshare_ipc::{DropEvent, Hosted, Opening, Source, TorrentStats};
 use streamshare_playsync::{Action, ClientConfig, LinkState};
@@ -257,7 +257,7 @@ impl App {
         self.stay = None;
         self.shell.set_room(Some((&invitation, &key)));
         self.torrents.enter(relay);
-        let config = ClientConfig { name, room: invitation.room().clone(), resume_key: key };
+        let config = ClientConfig { name, room: invitation.room().clone(), resume_key: key, player: player::kind() };
         let on_event = ctx.link().callback(Msg::Session);
         let Some(session) = Session::new(config, relay, Rc::clone(&self.torrents), on_event) else {
             return self.refuse("This browser cannot show video.");

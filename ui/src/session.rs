@@ -5,12 +5,14 @@ use crate::clock;
 use crate::ports::player::{self, PlayerPort, Sample};
 use crate::ports::room::{self, LinkEvent, RoomPort};
 use crate::ports::torrents::{OpenEvent, Operation, TorrentsPort};
-use gloo_timers::callback::Interval;
+use gloo_timers::callback::{Interval, Timeout};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 use streamshare_ipc::{Opened, Progress};
-use streamshare_playsync::{Action, Client, ClientConfig, Input, Notice, Output, PlayerPhase, PlayerReport, View};
+use streamshare_playsync::{
+    Action, Client, ClientConfig, Input, MonoTime, Notice, Output, PlayerPhase, PlayerReport, View,
+};
 use streamshare_protocol::PlaylistItem;
 use web_sys::Node;
 use yew::Callback;
@@ -58,7 +60,7 @@ pub(crate) struct Snapshot {
 /// A stay; dropping it leaves the room.
 pub(crate) struct Session {
     core: Rc<Core>,
-    _tick: Interval,
+    _timers: [Interval; 2],
 }
 
 struct Core {
@@ -75,6 +77,7 @@ struct Core {
     opening: RefCell<Option<Operation>>,
     /// Counts the items loaded: what an earlier one still says is not about this one.
     load: Cell<u64>,
+    wake: RefCell<Option<Timeout>>,
     on_event: Callback<SessionEvent>,
     this: Weak<Core>,
 }
@@ -106,6 +109,7 @@ impl Session {
             media: RefCell::new(Media::Empty),
             opening: RefCell::default(),
             load: Cell::new(0),
+            wake: RefCell::default(),
             on_event,
             this: this.clone(),
         });
@@ -119,6 +123,13 @@ impl Session {
             }
         });
         let weak = core.this.clone();
+        let report_ms = u32::try_from(Client::REPORT_EVERY.as_millis()).unwrap_or(u32::MAX);
+        let reports = Interval::new(report_ms, move || {
+            if let Some(core) = weak.upgrade().filter(|core| core.player.is_playing()) {
+                core.report();
+            }
+        });
+        let weak = core.this.clone();
         let port = room::connect(
             relay,
             Callback::from(move |event| {
@@ -128,7 +139,7 @@ impl Session {
             }),
         );
         *core.room.borrow_mut() = Some(port);
-        Some(Self { core, _tick: tick })
+        Some(Self { core, _timers: [tick, reports] })
     }
 
     /// The person does something.
@@ -217,8 +228,26 @@ impl Core {
             Output::Seek(to) => self.player.seek(to),
             Output::Play => self.player.play(),
             Output::Pause => self.player.pause(),
+            Output::Rate(rate) => self.player.set_rate(rate),
+            Output::WakeAt(at) => self.wake_at(at),
             Output::Notice(notice) => self.on_event.emit(SessionEvent::Notice(notice)),
         }
+    }
+
+    /// Gives the client a tick at a moment, in the place of any that it asked for before.
+    fn wake_at(&self, at: MonoTime) {
+        let weak = self.this.clone();
+        let wait = at.since(clock::now().mono);
+        // Timers have whole milliseconds, and must not come too early: the client would ask again.
+        let wait_ms = u32::try_from(wait.as_micros().div_ceil(1000)).unwrap_or(u32::MAX);
+        let wake = Timeout::new(wait_ms, move || {
+            if let Some(core) = weak.upgrade() {
+                core.report();
+                core.handle(Input::Tick);
+            }
+        });
+        // What it replaces is cancelled by being dropped.
+        self.wake.replace(Some(wake));
     }
 
     fn load(&self, item: Option<PlaylistItem>) {
@@ -276,6 +305,7 @@ impl Core {
             item: self.item.borrow().as_ref().and_then(|item| item.item_id),
             phase,
             position: sample.position,
+            rate: sample.rate,
             buffer: sample.buffer,
             duration: sample.duration,
             paused: sample.paused,

@@ -15,9 +15,12 @@ use pending::Pending;
 use std::{collections::VecDeque, time::Duration};
 use streamshare_protocol::{
     ActionId, ClientHello, ClientMessage, Control, Epoch, ErrorCode, ItemId, Join, MediaTime, MemberId, Order,
-    PlaybackState, PlayerState, Playlist, RelayHello, RelayMessage, Restores, Status, UnixMs,
+    PlaybackState, PlayerState, Playlist, RelayHello, RelayMessage, Restores, Speed, StallPolicy, Status, UnixMs,
 };
-pub use types::{Action, ClientConfig, Input, LinkState, MemberView, Notice, Output, PlayerPhase, PlayerReport, View};
+pub use types::{
+    Action, ClientConfig, Input, LinkState, MemberView, Notice, Output, PlayerKind, PlayerPhase, PlayerReport, Skew,
+    View,
+};
 
 /// When a Join that nobody answered is sent again.
 const JOIN_AGAIN: Duration = Duration::from_secs(3);
@@ -39,6 +42,9 @@ pub struct Client {
     playlist: Playlist,
     /// The room's course as far as the relay told it.
     confirmed: Anchor,
+    stall_policy: StallPolicy,
+    /// Whom the room waits for.
+    waiting_for: Vec<MemberId>,
     pending: Pending,
     next_action: ActionId,
     clock: RelayClock,
@@ -58,6 +64,9 @@ pub struct Client {
 impl Client {
     /// How often [`Input::Tick`] is due.
     pub const TICK: Duration = Duration::from_millis(250);
+    /// How often [`Input::Player`] is due while the player plays: 20 Hz, so that a third of a second holds enough of them
+    /// to tell a wrong one from a right one.
+    pub const REPORT_EVERY: Duration = Duration::from_millis(50);
 
     /// A client that has not connected yet.
     #[must_use]
@@ -71,7 +80,9 @@ impl Client {
             epoch: None,
             order: None,
             playlist: Playlist::default(),
-            confirmed: Anchor::idle(0.0),
+            confirmed: Anchor::idle(0.0, Speed::NORMAL),
+            stall_policy: StallPolicy::default(),
+            waiting_for: Vec::new(),
             pending: Pending::default(),
             next_action: ActionId::FIRST,
             clock: RelayClock::default(),
@@ -116,6 +127,7 @@ impl Client {
             me.buffer = self.follower.report().map(|report| report.buffer);
         }
         let position = self.anchor().position(self.clock.relay_ms(now.mono));
+        let name = |id: &MemberId| self.members.name(*id).cloned();
         View {
             link: self.link,
             members,
@@ -125,6 +137,10 @@ impl Client {
             duration,
             needs_gesture: self.anchor().state == PlaybackState::Playing
                 && self.follower.report().is_some_and(|r| r.blocked && r.phase == PlayerPhase::Ready),
+            skew: None,
+            waiting_for: self.waiting_for.iter().filter_map(name).collect(),
+            speed: self.anchor().speed.factor(),
+            stall_policy: self.stall_policy,
         }
     }
 
@@ -166,8 +182,8 @@ impl Client {
 
     fn join(&mut self, now: Now) {
         self.join_sent = now.mono;
-        let ClientConfig { name, room, resume_key } = self.config.clone();
-        self.send(ClientMessage::Join(Join { name, room_id: room, resume_key: Some(resume_key) }));
+        let ClientConfig { name, room, resume_key, .. } = self.config.clone();
+        self.send(ClientMessage::Join(Join { name, room_id: room, resume_key: Some(resume_key), timed: true }));
     }
 
     fn handle_tick(&mut self, now: Now) {
@@ -250,11 +266,18 @@ impl Client {
         let status = self.anchor().status(self.clock.relay_ms(now.mono));
         let restores = Some(Restores { epoch, order });
         let playlist = self.playlist.clone();
-        self.send(ClientMessage::Hello(ClientHello { status, playlist, dispatched_at: now.unix, restores }));
+        self.send(ClientMessage::Hello(ClientHello {
+            status,
+            playlist,
+            dispatched_at: now.unix,
+            restores,
+            speed: Some(self.anchor().speed),
+            stall_policy: Some(self.stall_policy),
+        }));
         self.clock.forget();
         self.clock.handle_one_way(hello.dispatched_at, now.mono);
         let at_ms = self.clock.relay_ms(now.mono);
-        self.confirmed = Anchor { position: status.current_time, at_ms, state: status.state };
+        self.confirmed = Anchor { position: status.current_time, at_ms, ..*self.anchor() };
         self.pending.forget_controls();
         (self.epoch, self.order) = (hello.epoch.clone(), hello.order);
         self.restoring = Some(now.mono);
@@ -267,8 +290,15 @@ impl Client {
         let another_state = hello.order.is_none() || hello.order != self.order;
         self.playlist = hello.playlist;
         (self.epoch, self.order) = (hello.epoch, hello.order);
-        self.confirmed =
-            Anchor { position: hello.status.current_time, at_ms: hello.dispatched_at.ms(), state: hello.status.state };
+        self.confirmed = Anchor {
+            position: hello.status.current_time,
+            at_ms: hello.relay_time.unwrap_or(hello.dispatched_at).ms(),
+            state: hello.status.state,
+            speed: hello.speed.unwrap_or_default(),
+        };
+        self.pending.set_speed(self.confirmed.speed, self.clock.relay_ms(now.mono));
+        self.stall_policy = hello.stall_policy.unwrap_or_default();
+        self.waiting_for = hello.waiting_for;
         let head = self.head_id();
         if head != former_head {
             self.members.forget_reports();
@@ -302,7 +332,8 @@ impl Client {
         let relay_ms = self.clock.relay_ms(now.mono);
         let former = self.confirmed;
         self.confirmed =
-            Anchor { position: control.current_time, at_ms: relay_time.map_or(relay_ms, UnixMs::ms), state };
+            Anchor { position: control.current_time, at_ms: relay_time.map_or(relay_ms, UnixMs::ms), state, ..former };
+        self.waiting_for.clear();
         self.autostart = None;
         // What this client did and the relay has not taken yet will come after this in the room's order.
         let head = self.head_id();

@@ -14,7 +14,8 @@ mod room;
 mod time;
 
 pub use client::{
-    Action, Client, ClientConfig, Input, LinkState, MemberView, Notice, Output, PlayerPhase, PlayerReport, View,
+    Action, Client, ClientConfig, Input, LinkState, MemberView, Notice, Output, PlayerKind, PlayerPhase, PlayerReport,
+    Skew, View,
 };
 pub use room::{Delivery, JoinError, Joined, Room, RoomOutput};
 pub use time::{MonoTime, Now, RelayTime};

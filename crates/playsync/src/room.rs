@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 use streamshare_protocol::{
     ActionId, ClientHello, ClientMessage, Control, Edit, Epoch, ErrorCode, MemberId, Name, Order, PlaybackState,
-    Playlist, RelayHello, RelayMessage, Restores, ResumeKey, User, limits::MEMBERS_MAX,
+    Playlist, RelayHello, RelayMessage, Restores, ResumeKey, Set, Speed, StallPolicy, Status, User,
+    limits::MEMBERS_MAX,
 };
 
 /// How long a message to a member may be under way, at the most, while one of its own commands crosses it. Longer than
@@ -83,6 +84,7 @@ pub struct Room {
     item_ids: ItemIds,
     playlist: Playlist,
     anchor: Anchor,
+    stall_policy: StallPolicy,
     /// Set while nobody is in: playback stands.
     empty: bool,
     /// Set from when the room was last empty until someone acts: whoever was cut off with everyone else may tell where
@@ -105,7 +107,8 @@ impl Room {
             next_member: MemberId::FIRST,
             item_ids: ItemIds::new(),
             playlist: Playlist::default(),
-            anchor: Anchor::idle(ms(now)),
+            anchor: Anchor::idle(ms(now), Speed::NORMAL),
+            stall_policy: StallPolicy::default(),
             empty: true,
             unattended: false,
             restored: None,
@@ -164,6 +167,7 @@ impl Room {
                 self.send(self.others(member), message, Delivery::Droppable);
             }
             ClientMessage::Edit(edit) => self.handle_edit(member, edit, now),
+            ClientMessage::Set(set) => self.handle_set(member, &set, now),
             ClientMessage::Ping { id } => {
                 let message = RelayMessage::Pong { id, relay_time: now.unix_ms() };
                 self.send(vec![member], message, Delivery::Droppable);
@@ -192,6 +196,15 @@ impl Room {
         }
     }
 
+    /// When [`Room::handle_timeout`] is due, if nothing else comes before. May change with every `handle_*`.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<RelayTime> {
+        None
+    }
+
+    /// The time of [`Room::poll_timeout`] has come; earlier and later calls do no harm.
+    pub fn handle_timeout(&mut self, _now: RelayTime) {}
+
     /// What is to be sent next. Drain it after every `handle_*`.
     pub fn poll_output(&mut self) -> Option<RoomOutput> {
         self.outputs.pop_front()
@@ -208,7 +221,7 @@ impl Room {
             let message = "Another item plays by now.";
             return self.refuse(member, ErrorCode::NoSuchItem, message, control.action_id);
         }
-        self.anchor = Anchor { position: control.current_time, at_ms: ms(now), state };
+        self.anchor = Anchor { position: control.current_time, at_ms: ms(now), state, ..self.anchor };
         self.changed();
         let others = self.others(member);
         self.told(&others, now);
@@ -236,16 +249,18 @@ impl Room {
             Ok(playlist) => playlist,
             Err(error) => return self.refuse(member, error.code(), error.message(), None),
         };
-        let announced = Anchor { position: hello.status.current_time, at_ms: ms(now), state: hello.status.state };
+        let announced = self.announced(hello.status, hello.speed, now);
         let jump_s = announced.position.seconds() - self.anchor.position(ms(now)).seconds();
         let same_head = head_id(&playlist) == head_id(&self.playlist);
         let moved = !same_head || announced.state != self.anchor.state || jump_s.abs() >= HELLO_SEEK_S_MIN;
-        if !moved && playlist == self.playlist {
+        let policy = hello.stall_policy.unwrap_or(self.stall_policy);
+        let same_pace = announced.speed == self.anchor.speed && policy == self.stall_policy;
+        if !moved && playlist == self.playlist && same_pace {
             return;
         }
-        if moved {
-            self.anchor = announced;
-        }
+        let anchor = self.anchor.moved_to(ms(now));
+        self.anchor = if moved { announced } else { Anchor { speed: announced.speed, ..anchor } };
+        self.stall_policy = policy;
         self.listed |= playlist != self.playlist;
         self.playlist = playlist;
         self.changed();
@@ -262,15 +277,17 @@ impl Room {
             None if from.epoch == self.epoch => self.unattended && from.order == self.order && self.members.len() == 1,
             None => !self.listed,
         };
+        let announced = self.announced(hello.status, hello.speed, now);
         let playlist = if wanted { self.item_ids.restore(hello.playlist).ok() } else { None };
         let Some(playlist) = playlist else {
             return self.hello(member, now);
         };
         self.playlist = playlist;
+        self.stall_policy = hello.stall_policy.unwrap_or(self.stall_policy);
         // Whoever pressed play or pause since, in a room that knew no playlist yet, knew better where to.
         let acted = self.restored.is_none() && from.epoch != self.epoch && self.order != Order::FIRST;
         if !acted {
-            self.anchor = Anchor { position: hello.status.current_time, at_ms: ms(now), state: hello.status.state };
+            self.anchor = announced;
         }
         let another = from.epoch != self.epoch;
         self.changed();
@@ -280,11 +297,29 @@ impl Room {
         self.hello_to_all(now);
     }
 
+    /// The course that a HELLO of a member tells of.
+    fn announced(&self, status: Status, speed: Option<Speed>, now: RelayTime) -> Anchor {
+        let speed = speed.unwrap_or(self.anchor.speed);
+        Anchor { position: status.current_time, at_ms: ms(now), state: status.state, speed }
+    }
+
+    fn handle_set(&mut self, member: MemberId, set: &Set, now: RelayTime) {
+        let speed = set.speed.unwrap_or(self.anchor.speed);
+        let policy = set.stall_policy.unwrap_or(self.stall_policy);
+        if speed != self.anchor.speed || policy != self.stall_policy {
+            self.anchor = Anchor { speed, ..self.anchor.moved_to(ms(now)) };
+            self.stall_policy = policy;
+            self.changed();
+            self.hello_to_all(now);
+        }
+        self.taken(member, set.action_id, now);
+    }
+
     fn handle_edit(&mut self, member: MemberId, edit: Edit, now: RelayTime) {
         match self.item_ids.edit(&self.playlist, edit.op) {
             Ok(Edited::Changed(playlist)) => {
                 if head_id(&playlist) != head_id(&self.playlist) {
-                    self.anchor = Anchor::idle(ms(now));
+                    self.anchor = Anchor::idle(ms(now), self.anchor.speed);
                 }
                 self.playlist = playlist;
                 self.listed = true;
@@ -345,6 +380,10 @@ impl Room {
             user_id: Some(member),
             epoch: Some(self.epoch.clone()),
             order: Some(self.order),
+            relay_time: None,
+            speed: Some(self.anchor.speed).filter(|speed| *speed != Speed::NORMAL),
+            stall_policy: Some(self.stall_policy),
+            waiting_for: Vec::new(),
         });
         self.told(&[member], now);
         self.send(vec![member], message, Delivery::Required);

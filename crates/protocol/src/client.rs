@@ -1,6 +1,6 @@
 use crate::{
-    ActionId, DecodeError, Epoch, Extra, ItemId, MediaTime, Name, Order, PlaybackState, Playlist, PlaylistItem,
-    ResumeKey, RoomId, Status, UnixMs, decode,
+    ActionId, DecodeError, Epoch, Extra, ItemId, Latency, MediaTime, Name, Order, PlaybackState, Playlist,
+    PlaylistItem, ResumeKey, RoomId, Skew, Speed, StallPolicy, Status, UnixMs, decode,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -27,6 +27,9 @@ pub enum ClientMessage {
     /// would overwrite each other.
     #[serde(rename = "EDIT")]
     Edit(Edit),
+    /// Changes how the room plays. An addition of ours.
+    #[serde(rename = "SET")]
+    Set(Set),
     /// Asks for the relay's clock. An addition of ours.
     #[serde(rename = "PING")]
     Ping {
@@ -71,6 +74,10 @@ pub struct Join {
     /// Lets a member whose connection was lost take its place again at once, with the same id. An addition of ours.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resume_key: Option<ResumeKey>,
+    /// Whether the member follows `relayTime`, `speed` and `waitingFor` by itself; a plain peer is told by what it knows.
+    /// An addition of ours.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub timed: bool,
 }
 
 /// The fields of a HELLO from a member. `users` is not read: the relay knows better.
@@ -86,6 +93,12 @@ pub struct ClientHello {
     /// Set where the member brings back what it remembers of a room that the relay lost. An addition of ours.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restores: Option<Restores>,
+    /// How fast the room plays; where absent, as before. An addition of ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub speed: Option<Speed>,
+    /// What the room does when someone stalls; where absent, as before. An addition of ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stall_policy: Option<StallPolicy>,
 }
 
 /// Which state of which incarnation a member remembers.
@@ -113,6 +126,10 @@ pub struct Control {
     /// addition of ours.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub item_id: Option<ItemId>,
+    /// When playback is to run from `current_time` on, on the relay's clock as the sender knows it; may lie ahead. The
+    /// relay may choose another moment, and tells it as `relayTime`. An addition of ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub starts_at: Option<UnixMs>,
     /// Fields of others, passed on.
     #[serde(flatten)]
     pub extra: Extra,
@@ -154,6 +171,15 @@ pub struct SyncReport {
     /// The item's length in seconds, once the player knows it. An addition of ours.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration: Option<MediaTime>,
+    /// How far the player is from where the room is, as the sender reckons. An addition of ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skew: Option<Skew>,
+    /// How long the member needs from the relay's word until its player runs. An addition of ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_latency: Option<Latency>,
+    /// How long the member needs from the relay's word until its player shows another place. An addition of ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seek_latency: Option<Latency>,
     /// Fields of others, passed on.
     #[serde(flatten)]
     pub extra: Extra,
@@ -168,6 +194,20 @@ pub struct Edit {
     /// What to change.
     #[serde(flatten)]
     pub op: EditOp,
+}
+
+/// The fields of SET; what is absent stays as it is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Set {
+    /// The sender's number for this action; the relay answers with a TAKEN.
+    pub action_id: ActionId,
+    /// How fast the room is to play.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub speed: Option<Speed>,
+    /// What it is to do when someone stalls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stall_policy: Option<StallPolicy>,
 }
 
 /// One change of a playlist.

@@ -1,14 +1,14 @@
 //! From JSON to messages: every type, range and length is checked here and nowhere else.
 
-use crate::limits::PLAYLIST_ITEMS_MAX;
-use crate::limits::{ERROR_CHARS_MAX, EXTRA_BYTES_MAX, EXTRA_DEPTH_MAX, MEMBERS_MAX, MESSAGE_BYTES_MAX};
+use crate::fields::Fields;
+use crate::limits::{ERROR_CHARS_MAX, MEMBERS_MAX, PLAYLIST_ITEMS_MAX};
 use crate::{
-    ActionId, ClientHello, ClientMessage, Control, DecodeError, Edit, EditOp, Epoch, ErrorCode, Extra, Filename,
-    IllegalId, ItemId, Join, MediaTime, MemberId, Name, Order, PlaybackState, PlayerState, Playlist, PlaylistItem,
-    RelayHello, RelayMessage, Restores, ResumeKey, RoomId, Status, SyncReport, Title, TorrentId, UnixMs, User,
+    ActionId, ClientHello, ClientMessage, Control, DecodeError, Edit, EditOp, Epoch, ErrorCode, Filename, ItemId, Join,
+    Latency, MemberId, Name, Order, PlaybackState, PlayerState, Playlist, PlaylistItem, RelayHello, RelayMessage,
+    Restores, ResumeKey, RoomId, Set, Skew, Speed, StallPolicy, Status, SyncReport, Title, TorrentId, User,
 };
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// Encodes what this crate made. Its types hold nothing that JSON cannot.
 pub(crate) fn to_json<M: Serialize>(message: &M) -> Value {
@@ -22,12 +22,15 @@ pub(crate) fn client_message(value: &Value) -> Result<Option<ClientMessage>, Dec
             name: fields.id("name", Name::new)?,
             room_id: fields.id("roomId", RoomId::new)?,
             resume_key: fields.optional("resumeKey", |f, key| f.id(key, ResumeKey::new))?,
+            timed: fields.optional("timed", Fields::boolean)?.unwrap_or(false),
         }),
         "HELLO" => ClientMessage::Hello(ClientHello {
             status: status(&fields)?,
             playlist: playlist(&fields, "playlist")?,
             dispatched_at: fields.unix_ms("dispatchedAt")?,
             restores: fields.optional("restores", restores)?,
+            speed: fields.optional("speed", speed)?,
+            stall_policy: fields.optional("stallPolicy", stall_policy)?,
         }),
         "PLAY" => ClientMessage::Play(control(&fields)?),
         "PAUSE" => ClientMessage::Pause(control(&fields)?),
@@ -35,6 +38,11 @@ pub(crate) fn client_message(value: &Value) -> Result<Option<ClientMessage>, Dec
         "EDIT" => {
             ClientMessage::Edit(Edit { action_id: fields.number("actionId", ActionId::new)?, op: edit_op(&fields)? })
         }
+        "SET" => ClientMessage::Set(Set {
+            action_id: fields.number("actionId", ActionId::new)?,
+            speed: fields.optional("speed", speed)?,
+            stall_policy: fields.optional("stallPolicy", stall_policy)?,
+        }),
         "PING" => ClientMessage::Ping { id: fields.number("id", ActionId::new)? },
         _ => return Ok(None),
     }))
@@ -53,6 +61,10 @@ pub(crate) fn relay_message(value: &Value) -> Result<Option<RelayMessage>, Decod
             user_id: fields.optional("userId", |f, key| f.number(key, MemberId::new))?,
             epoch: fields.optional("epoch", |f, key| f.id(key, Epoch::new))?,
             order: order()?,
+            relay_time: relay_time()?,
+            speed: fields.optional("speed", speed)?,
+            stall_policy: fields.optional("stallPolicy", stall_policy)?,
+            waiting_for: fields.optional("waitingFor", waiting_for)?.unwrap_or_default(),
         }),
         "PLAY" => RelayMessage::Play {
             user_id: fields.number("userId", MemberId::new)?,
@@ -84,12 +96,20 @@ pub(crate) fn relay_message(value: &Value) -> Result<Option<RelayMessage>, Decod
     }))
 }
 
-/// What only the relay may say: never passed on from a member's message.
-const RELAY_FIELDS: [&str; 4] = ["userId", "order", "relayTime", "epoch"];
 /// What this version reads of a PLAY or PAUSE itself.
-const CONTROL_FIELDS: [&str; 5] = ["command", "currentTime", "dispatchedAt", "actionId", "itemId"];
+const CONTROL_FIELDS: [&str; 6] = ["command", "currentTime", "dispatchedAt", "actionId", "itemId", "startsAt"];
 /// What this version reads of a SYNC itself.
-const REPORT_FIELDS: [&str; 6] = ["command", "currentTime", "buffer", "dispatchedAt", "playerState", "duration"];
+const REPORT_FIELDS: [&str; 9] = [
+    "command",
+    "currentTime",
+    "buffer",
+    "dispatchedAt",
+    "playerState",
+    "duration",
+    "skew",
+    "startLatency",
+    "seekLatency",
+];
 
 fn control(fields: &Fields<'_>) -> Result<Control, DecodeError> {
     Ok(Control {
@@ -97,6 +117,7 @@ fn control(fields: &Fields<'_>) -> Result<Control, DecodeError> {
         dispatched_at: fields.unix_ms("dispatchedAt")?,
         action_id: fields.optional("actionId", |f, key| f.number(key, ActionId::new))?,
         item_id: fields.optional("itemId", |f, key| f.number(key, ItemId::new))?,
+        starts_at: fields.optional("startsAt", Fields::unix_ms)?,
         extra: fields.passed_on(&CONTROL_FIELDS)?,
     })
 }
@@ -125,6 +146,9 @@ fn report(fields: &Fields<'_>) -> Result<SyncReport, DecodeError> {
         dispatched_at: fields.unix_ms("dispatchedAt")?,
         player_state,
         duration: fields.optional("duration", Fields::media_time)?,
+        skew: fields.optional("skew", |f, key| f.measure(key, Skew::new))?,
+        start_latency: fields.optional("startLatency", |f, key| f.measure(key, Latency::new))?,
+        seek_latency: fields.optional("seekLatency", |f, key| f.measure(key, Latency::new))?,
         extra,
     })
 }
@@ -138,6 +162,26 @@ fn edit_op(fields: &Fields<'_>) -> Result<EditOp, DecodeError> {
         "NEXT" => EditOp::Next { item_id: item_id()? },
         _ => return Err(fields.bad("op", "is none of APPEND, REMOVE, MOVE, NEXT")),
     })
+}
+
+fn speed(fields: &Fields<'_>, key: &str) -> Result<Speed, DecodeError> {
+    fields.measure(key, Speed::new)
+}
+
+fn stall_policy(fields: &Fields<'_>, key: &str) -> Result<StallPolicy, DecodeError> {
+    match fields.text(key)? {
+        "WAIT" => Ok(StallPolicy::Wait),
+        "NEVER_WAIT" => Ok(StallPolicy::NeverWait),
+        _ => Err(fields.bad(key, "is neither WAIT nor NEVER_WAIT")),
+    }
+}
+
+fn waiting_for(fields: &Fields<'_>, key: &str) -> Result<Vec<MemberId>, DecodeError> {
+    let list = fields.list(key)?;
+    if list.len() > MEMBERS_MAX {
+        return Err(DecodeError::new(ErrorCode::TooLong, format!("{key} has more than {MEMBERS_MAX} entries")));
+    }
+    list.iter().map(|id| fields.element(id, key, MemberId::new)).collect()
 }
 
 fn restores(fields: &Fields<'_>, key: &str) -> Result<Restores, DecodeError> {
@@ -190,168 +234,4 @@ fn playlist_item(value: &Value, path: String) -> Result<PlaylistItem, DecodeErro
         length: fields.optional("length", Fields::integer)?,
         extra,
     })
-}
-
-/// A JSON object, read field by field; errors name the field by its whole path.
-struct Fields<'a> {
-    map: &'a Map<String, Value>,
-    path: String,
-}
-
-impl<'a> Fields<'a> {
-    fn of_message(value: &'a Value) -> Result<Self, DecodeError> {
-        let Value::Object(map) = value else {
-            return Err(DecodeError::new(ErrorCode::BadMessage, "a message is a JSON object"));
-        };
-        if !map.get("command").is_some_and(Value::is_string) {
-            return Err(DecodeError::new(ErrorCode::BadMessage, "a message has a command, a string"));
-        }
-        // Transports cap messages, too; this holds where one does not.
-        if json_bytes(value) > MESSAGE_BYTES_MAX {
-            let message = format!("a message has at most {MESSAGE_BYTES_MAX} bytes");
-            return Err(DecodeError::new(ErrorCode::TooLong, message));
-        }
-        Ok(Self { map, path: String::new() })
-    }
-
-    fn of_object(value: &'a Value, path: String) -> Result<Self, DecodeError> {
-        let Value::Object(map) = value else {
-            let message = format!("{} is not an object", path.trim_end_matches('.'));
-            return Err(DecodeError::new(ErrorCode::BadField, message));
-        };
-        Ok(Self { map, path })
-    }
-
-    fn error(&self, code: ErrorCode, key: &str, why: impl std::fmt::Display) -> DecodeError {
-        DecodeError::new(code, format!("{}{key} {why}", self.path))
-    }
-
-    fn bad(&self, key: &str, why: &str) -> DecodeError {
-        self.error(ErrorCode::BadField, key, why)
-    }
-
-    fn get(&self, key: &str) -> Result<&'a Value, DecodeError> {
-        self.map.get(key).ok_or_else(|| self.bad(key, "is missing"))
-    }
-
-    /// A field that may be absent or null.
-    fn optional<T>(
-        &self,
-        key: &str,
-        read: impl FnOnce(&Self, &str) -> Result<T, DecodeError>,
-    ) -> Result<Option<T>, DecodeError> {
-        match self.map.get(key) {
-            None | Some(Value::Null) => Ok(None),
-            Some(_) => read(self, key).map(Some),
-        }
-    }
-
-    fn text(&self, key: &str) -> Result<&'a str, DecodeError> {
-        self.get(key)?.as_str().ok_or_else(|| self.bad(key, "is not a string"))
-    }
-
-    fn list(&self, key: &str) -> Result<&'a [Value], DecodeError> {
-        self.get(key)?.as_array().map(Vec::as_slice).ok_or_else(|| self.bad(key, "is not an array"))
-    }
-
-    fn object(&self, key: &str) -> Result<Fields<'a>, DecodeError> {
-        Fields::of_object(self.get(key)?, format!("{}{key}.", self.path))
-    }
-
-    fn float(&self, key: &str) -> Result<f64, DecodeError> {
-        self.get(key)?.as_f64().ok_or_else(|| self.bad(key, "is not a number"))
-    }
-
-    fn media_time(&self, key: &str) -> Result<MediaTime, DecodeError> {
-        MediaTime::new(self.float(key)?).map_err(|e| self.error(ErrorCode::OutOfRange, key, format_args!("{e}")))
-    }
-
-    fn unix_ms(&self, key: &str) -> Result<UnixMs, DecodeError> {
-        UnixMs::new(self.float(key)?).map_err(|e| self.error(ErrorCode::OutOfRange, key, format_args!("{e}")))
-    }
-
-    /// An integer from 0 to 2^53 - 1, also where it is written with a fraction of zero.
-    fn integer(&self, key: &str) -> Result<u64, DecodeError> {
-        let number = self.float(key)?;
-        if number.fract() != 0.0 || !(0.0..9_007_199_254_740_992.0).contains(&number) {
-            return Err(self.error(ErrorCode::OutOfRange, key, "is not an integer from 0 to 9007199254740991"));
-        }
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
-        Ok(number as u64)
-    }
-
-    fn number<T>(&self, key: &str, make: fn(u64) -> Result<T, IllegalId>) -> Result<T, DecodeError> {
-        make(self.integer(key)?).map_err(|e| self.error(ErrorCode::OutOfRange, key, e))
-    }
-
-    fn id<T>(&self, key: &str, make: fn(&str) -> Result<T, IllegalId>) -> Result<T, DecodeError> {
-        make(self.text(key)?).map_err(|e| {
-            let code = match e {
-                IllegalId::TooLong(_) => ErrorCode::TooLong,
-                IllegalId::Empty | IllegalId::ControlCharacter | IllegalId::NotInRange => ErrorCode::BadField,
-            };
-            self.error(code, key, e)
-        })
-    }
-
-    /// The fields that are neither known nor the relay's to say.
-    fn passed_on(&self, known: &[&str]) -> Result<Extra, DecodeError> {
-        let mut extra = self.without(known);
-        extra.retain(|key, _| !RELAY_FIELDS.contains(&key.as_str()));
-        self.check_passed_on(&extra)?;
-        Ok(extra)
-    }
-
-    fn check_passed_on(&self, extra: &Extra) -> Result<(), DecodeError> {
-        if json_bytes(extra) > EXTRA_BYTES_MAX {
-            let message = format!("the unknown fields have more than {EXTRA_BYTES_MAX} bytes");
-            return Err(DecodeError::new(ErrorCode::TooLong, message));
-        }
-        self.check_depth(extra)
-    }
-
-    fn check_depth(&self, extra: &Extra) -> Result<(), DecodeError> {
-        match extra.iter().find(|(_, value)| is_deeper_than(value, EXTRA_DEPTH_MAX)) {
-            // The key is the sender's text: not repeated, for it may be long.
-            Some(_) => {
-                let path = self.path.trim_end_matches('.');
-                let place = if path.is_empty() { "" } else { " in " };
-                let message = format!("an unknown field{place}{path} nests deeper than {EXTRA_DEPTH_MAX} levels");
-                Err(DecodeError::new(ErrorCode::TooLong, message))
-            }
-            None => Ok(()),
-        }
-    }
-
-    fn without(&self, known: &[&str]) -> Extra {
-        let unknown = self.map.iter().filter(|(key, _)| !known.contains(&key.as_str()));
-        unknown.map(|(key, value)| (key.clone(), value.clone())).collect()
-    }
-}
-
-/// Bytes of something as JSON, without writing it anywhere.
-pub(crate) fn json_bytes<T: Serialize>(value: &T) -> usize {
-    struct Count(usize);
-    impl std::io::Write for Count {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0 += bytes.len();
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut count = Count(0);
-    match serde_json::to_writer(&mut count, value) {
-        Ok(()) => count.0,
-        Err(_) => usize::MAX,
-    }
-}
-
-fn is_deeper_than(value: &Value, levels: usize) -> bool {
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
-        Value::Array(list) => levels == 0 || list.iter().any(|inner| is_deeper_than(inner, levels - 1)),
-        Value::Object(map) => levels == 0 || map.values().any(|inner| is_deeper_than(inner, levels - 1)),
-    }
 }

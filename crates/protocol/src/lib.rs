@@ -11,6 +11,7 @@
 mod client;
 mod decode;
 mod error;
+mod fields;
 mod ids;
 mod invitation;
 pub mod limits;
@@ -21,14 +22,14 @@ mod time;
 mod torrent_id;
 mod trackers;
 
-pub use client::{ClientHello, ClientMessage, Control, Edit, EditOp, Join, PlayerState, Restores, SyncReport};
+pub use client::{ClientHello, ClientMessage, Control, Edit, EditOp, Join, PlayerState, Restores, Set, SyncReport};
 pub use error::{DecodeError, ErrorCode};
 pub use ids::{ActionId, Epoch, IllegalId, ItemId, MemberId, Name, Order, ResumeKey, RoomId};
 pub use invitation::{Invitation, InvitationError};
 pub use playlist::{Filename, Playlist, PlaylistItem, Title};
 pub use relay::{RelayHello, RelayMessage, User};
-pub use status::{PlaybackState, Status};
-pub use time::{IllegalTime, MediaTime, UnixMs};
+pub use status::{PlaybackState, StallPolicy, Status};
+pub use time::{IllegalTime, Latency, MediaTime, Skew, Speed, UnixMs};
 pub use torrent_id::{InfoHash, TorrentId, TorrentIdKind, is_loopback_host};
 
 /// Fields of a message that this version does not know, kept so that they can be passed on.

@@ -35,3 +35,11 @@ pub const MEDIA_TIME_S_MAX: f64 = 1e7;
 pub const INTEGER_MAX: u64 = (1 << 53) - 1;
 /// Largest wall-clock reading in milliseconds: the range of a JavaScript `Date` (ECMA-262, section 21.4.1.1).
 pub const UNIX_MS_MAX: f64 = 8.64e15;
+/// Range of a room's speed: what players play with sound that can be understood.
+pub const SPEED_MIN: f64 = 0.5;
+/// See [`SPEED_MIN`].
+pub const SPEED_MAX: f64 = 2.0;
+/// Largest latency in milliseconds: a player that needs longer does not take part in anything scheduled.
+pub const LATENCY_MS_MAX: f64 = 60_000.0;
+/// Largest skew in milliseconds either way: that of the largest media time.
+pub const SKEW_MS_MAX: f64 = 1e10;

@@ -1,5 +1,5 @@
 use crate::limits::{FILENAME_BYTES_MAX, INTEGER_MAX, PLAYLIST_BYTES_MAX, PLAYLIST_ITEMS_MAX, TITLE_CHARS_MAX};
-use crate::{DecodeError, ErrorCode, Extra, ItemId, TorrentId, decode};
+use crate::{DecodeError, ErrorCode, Extra, ItemId, TorrentId, fields};
 use serde::Serialize;
 use std::ops::Deref;
 
@@ -112,7 +112,7 @@ impl PlaylistItem {
 
     /// Bytes of the entry as JSON as a member sends it: without an `itemId`.
     fn sent_bytes(&self) -> usize {
-        decode::json_bytes(&Self { item_id: None, ..self.clone() })
+        fields::json_bytes(&Self { item_id: None, ..self.clone() })
     }
 
     /// Caps a length in bytes to what JSON holds exactly.

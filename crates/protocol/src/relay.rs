@@ -1,6 +1,6 @@
 use crate::{
-    ActionId, Control, DecodeError, Epoch, ErrorCode, MemberId, Name, Order, Playlist, Status, SyncReport, UnixMs,
-    decode,
+    ActionId, Control, DecodeError, Epoch, ErrorCode, MemberId, Name, Order, Playlist, Speed, StallPolicy, Status,
+    SyncReport, UnixMs, decode,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -23,7 +23,7 @@ pub enum RelayMessage {
         /// The change's place in the room's order. An addition of ours.
         #[serde(skip_serializing_if = "Option::is_none")]
         order: Option<Order>,
-        /// When the relay took it, on the relay's clock. An addition of ours.
+        /// From when on the place counts, on the relay's clock; may lie ahead. An addition of ours.
         #[serde(skip_serializing_if = "Option::is_none")]
         relay_time: Option<UnixMs>,
     },
@@ -38,7 +38,7 @@ pub enum RelayMessage {
         /// The change's place in the room's order. An addition of ours.
         #[serde(skip_serializing_if = "Option::is_none")]
         order: Option<Order>,
-        /// When the relay took it, on the relay's clock. An addition of ours.
+        /// From when on the place counts, on the relay's clock; may lie ahead. An addition of ours.
         #[serde(skip_serializing_if = "Option::is_none")]
         relay_time: Option<UnixMs>,
     },
@@ -58,7 +58,7 @@ pub enum RelayMessage {
         action_id: ActionId,
         /// Its place in the room's order.
         order: Order,
-        /// When the relay took it, on the relay's clock.
+        /// From when on its place counts, on the relay's clock; may lie ahead.
         relay_time: UnixMs,
     },
     /// The answer to a PING. An addition of ours.
@@ -120,6 +120,18 @@ pub struct RelayHello {
     /// The last change of playback or playlist that this state holds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<Order>,
+    /// From when on the status counts, where that lies ahead of `dispatched_at`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub relay_time: Option<UnixMs>,
+    /// How fast the room plays; where absent, at the film's own pace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub speed: Option<Speed>,
+    /// What the room does when someone stalls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stall_policy: Option<StallPolicy>,
+    /// Whose players the room waits for: it is paused only until they can go on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waiting_for: Vec<MemberId>,
 }
 
 /// A member as HELLO lists it.

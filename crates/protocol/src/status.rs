@@ -12,6 +12,17 @@ pub enum PlaybackState {
     Paused,
 }
 
+/// What a room does when a member's player waits for data. An addition of ours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum StallPolicy {
+    /// It waits for a while.
+    #[default]
+    Wait,
+    /// It goes on; whoever stalled catches up.
+    NeverWait,
+}
+
 /// Where a room is in the head of its playlist.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]

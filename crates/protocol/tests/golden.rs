@@ -49,7 +49,10 @@ fn every_command_has_a_file() {
         commands.entry(direction).or_default().insert(format!("{}{op}", json["command"].as_str().unwrap()));
     }
     let list = |direction: &str| commands[direction].iter().cloned().collect::<Vec<_>>().join(", ");
-    assert_eq!(list("client"), "EDIT APPEND, EDIT MOVE, EDIT NEXT, EDIT REMOVE, HELLO, Join, PAUSE, PING, PLAY, SYNC");
+    assert_eq!(
+        list("client"),
+        "EDIT APPEND, EDIT MOVE, EDIT NEXT, EDIT REMOVE, HELLO, Join, PAUSE, PING, PLAY, SET, SYNC"
+    );
     assert_eq!(list("relay"), "ERROR, HELLO, PAUSE, PLAY, PONG, SYNC, TAKEN");
 }
 

@@ -91,6 +91,7 @@ fn what_a_member_may_not_send() {
         (with(join(), "/roomId", json!("")), "BAD_FIELD: roomId is empty".into()),
         (with(join(), "/roomId", json!({"id": 1})), "BAD_FIELD: roomId is not a string".into()),
         (with(join(), "/resumeKey", json!(1)), "BAD_FIELD: resumeKey is not a string".into()),
+        (with(join(), "/timed", json!(1)), "BAD_FIELD: timed is neither true nor false".into()),
         (with(play(), "/currentTime", None), "BAD_FIELD: currentTime is missing".into()),
         (with(play(), "/currentTime", json!("1")), "BAD_FIELD: currentTime is not a number".into()),
         // What JavaScript writes for NaN and Infinity.
@@ -112,6 +113,14 @@ fn what_a_member_may_not_send() {
         (with(sync(), "/buffer", json!(-0.1)), not_a_time("buffer", "-0.1", "10000000.0")),
         (with(sync(), "/playerState", json!(1)), "BAD_FIELD: playerState is not a string".into()),
         (with(sync(), "/duration", json!(-1)), not_a_time("duration", "-1.0", "10000000.0")),
+        (with(sync(), "/skew", json!("0")), "BAD_FIELD: skew is not a number".into()),
+        (
+            with(sync(), "/skew", json!(1e11)),
+            "OUT_OF_RANGE: skew is 100000000000.0, not a number from -10000000000 to 10000000000.0".into(),
+        ),
+        (with(sync(), "/startLatency", json!(-1)), not_a_time("startLatency", "-1.0", "60000.0")),
+        (with(sync(), "/seekLatency", json!(60_001)), not_a_time("seekLatency", "60001.0", "60000.0")),
+        (with(play(), "/startsAt", json!(-1)), not_a_time("startsAt", "-1.0", "8640000000000000.0")),
     ];
     for (json, expected) in table {
         assert_eq!(client(&json), expected, "{json}");
@@ -160,6 +169,16 @@ fn what_a_member_may_not_announce_or_edit() {
         (json!({"command": "EDIT", "actionId": 1, "op": "NEXT"}), "BAD_FIELD: itemId is missing".into()),
         (json!({"command": "EDIT", "actionId": 1, "op": "MOVE", "itemId": 1}), "BAD_FIELD: to is missing".into()),
         (json!({"command": "EDIT", "actionId": 1, "op": "APPEND", "items": [1]}), "BAD_FIELD: items[0] is not an object".into()),
+        (json!({"command": "SET", "speed": 1}), "BAD_FIELD: actionId is missing".into()),
+        (
+            json!({"command": "SET", "actionId": 1, "speed": 2.5}),
+            "OUT_OF_RANGE: speed is 2.5, not a number from 0.5 to 2.0".into(),
+        ),
+        (
+            json!({"command": "SET", "actionId": 1, "stallPolicy": "never"}),
+            "BAD_FIELD: stallPolicy is neither WAIT nor NEVER_WAIT".into(),
+        ),
+        (with(hello(), "/speed", json!("fast")), "BAD_FIELD: speed is not a number".into()),
         (json!({"command": "PING"}), "BAD_FIELD: id is missing".into()),
         (json!({"command": "PING", "id": 1e300}), "OUT_OF_RANGE: id is not an integer from 0 to 9007199254740991".into()),
     ];
@@ -177,6 +196,13 @@ fn what_a_relay_may_not_send() {
         (with(relay_hello(), "/users/0/id", json!("1")), "BAD_FIELD: users[0].id is not a number"),
         (with(relay_hello(), "/users/0/name", json!("")), "BAD_FIELD: users[0].name is empty"),
         (with(relay_hello(), "/epoch", json!("")), "BAD_FIELD: epoch is empty"),
+        (with(relay_hello(), "/waitingFor", json!(2)), "BAD_FIELD: waitingFor is not an array"),
+        (with(relay_hello(), "/waitingFor", json!(["2"])), "BAD_FIELD: waitingFor holds what is not a number"),
+        (
+            with(relay_hello(), "/waitingFor", json!([0])),
+            "OUT_OF_RANGE: waitingFor is not an integer from 1 to 9007199254740991",
+        ),
+        (with(relay_hello(), "/waitingFor", json!(vec![1; 51])), "TOO_LONG: waitingFor has more than 50 entries"),
         (play(), "BAD_FIELD: userId is missing"),
         (with(sync(), "/userId", json!(0)), "OUT_OF_RANGE: userId is not an integer from 1 to 9007199254740991"),
         (json!({"command": "TAKEN", "actionId": 1, "order": 2}), "BAD_FIELD: relayTime is missing"),

@@ -58,6 +58,14 @@ fn field_name() -> impl Strategy<Value = String> {
         "code",
         "message",
         "resumeKey",
+        "timed",
+        "startsAt",
+        "speed",
+        "stallPolicy",
+        "waitingFor",
+        "skew",
+        "startLatency",
+        "seekLatency",
     ]);
     prop_oneof![4 => known.prop_map(str::to_owned), 1 => ".{0,6}"]
 }
@@ -71,6 +79,7 @@ fn shaped() -> impl Strategy<Value = Value> {
         "PAUSE",
         "SYNC",
         "EDIT",
+        "SET",
         "PING",
         "PONG",
         "TAKEN",
@@ -93,6 +102,18 @@ fn unix_ms() -> impl Strategy<Value = UnixMs> {
 }
 fn number() -> impl Strategy<Value = u64> {
     prop_oneof![1..=limits::INTEGER_MAX, 1_u64..100]
+}
+fn speed() -> impl Strategy<Value = Speed> {
+    prop_oneof![limits::SPEED_MIN..=limits::SPEED_MAX, Just(1.0)].prop_map(|factor| Speed::new(factor).unwrap())
+}
+fn stall_policy() -> impl Strategy<Value = StallPolicy> {
+    prop::sample::select(vec![StallPolicy::Wait, StallPolicy::NeverWait])
+}
+fn latency() -> impl Strategy<Value = Latency> {
+    (0.0..=limits::LATENCY_MS_MAX).prop_map(|ms| Latency::new(ms).unwrap())
+}
+fn skew() -> impl Strategy<Value = Skew> {
+    prop_oneof![-limits::SKEW_MS_MAX..=limits::SKEW_MS_MAX, -500.0..500.0].prop_map(|ms| Skew::new(ms).unwrap())
 }
 fn action_id() -> impl Strategy<Value = ActionId> {
     number().prop_map(|n| ActionId::new(n).unwrap())
@@ -144,26 +165,36 @@ fn playlist() -> impl Strategy<Value = Playlist> {
     vec(item(), 0..5).prop_map(|items| Playlist::new(items).unwrap())
 }
 fn control() -> impl Strategy<Value = Control> {
-    let fields = (media_time(), unix_ms(), option::of(action_id()), option::of(item_id()), extra());
-    fields.prop_map(|(current_time, dispatched_at, action_id, item_id, extra)| Control {
+    let ids = (option::of(action_id()), option::of(item_id()));
+    let fields = (media_time(), unix_ms(), ids, option::of(unix_ms()), extra());
+    fields.prop_map(|(current_time, dispatched_at, (action_id, item_id), starts_at, extra)| Control {
         current_time,
         dispatched_at,
         action_id,
         item_id,
+        starts_at,
         extra,
     })
 }
 fn report() -> impl Strategy<Value = SyncReport> {
     use PlayerState::*;
     let state = prop::sample::select(vec![Idle, Loading, Paused, Playing, Stalled, Failed, Following]);
-    let fields = (media_time(), media_time(), unix_ms(), option::of(state), option::of(media_time()), extra());
-    fields.prop_map(|(current_time, buffer, dispatched_at, player_state, duration, extra)| SyncReport {
-        current_time,
-        buffer,
-        dispatched_at,
-        player_state,
-        duration,
-        extra,
+    let ours = (option::of(state), option::of(media_time()), option::of(skew()));
+    let latencies = (option::of(latency()), option::of(latency()));
+    let fields = (media_time(), media_time(), unix_ms(), ours, latencies, extra());
+    fields.prop_map(|(current_time, buffer, dispatched_at, (player_state, duration, skew), latencies, extra)| {
+        let (start_latency, seek_latency) = latencies;
+        SyncReport {
+            current_time,
+            buffer,
+            dispatched_at,
+            player_state,
+            duration,
+            skew,
+            start_latency,
+            seek_latency,
+            extra,
+        }
     })
 }
 fn edit_op() -> impl Strategy<Value = EditOp> {
@@ -175,14 +206,25 @@ fn edit_op() -> impl Strategy<Value = EditOp> {
     ]
 }
 fn client_message() -> impl Strategy<Value = ClientMessage> {
-    let join = (name(), ".{0,8}[!-~]", option::of("[!-~]{1,64}")).prop_filter_map("a room id", |(name, room, key)| {
+    let join = (name(), ".{0,8}[!-~]", option::of("[!-~]{1,64}"), any::<bool>());
+    let join = join.prop_filter_map("a room id", |(name, room, key, timed)| {
         let resume_key = key.map(|key| ResumeKey::new(&key).unwrap());
-        Some(Join { name, room_id: RoomId::new(&room).ok()?, resume_key })
+        Some(Join { name, room_id: RoomId::new(&room).ok()?, resume_key, timed })
     });
     let restores = (epoch(), order()).prop_map(|(epoch, order)| Restores { epoch, order });
-    let hello = (status(), playlist(), unix_ms(), option::of(restores)).prop_map(
-        |(status, playlist, dispatched_at, restores)| ClientHello { status, playlist, dispatched_at, restores },
+    let settings = || (option::of(speed()), option::of(stall_policy()));
+    let hello = (status(), playlist(), unix_ms(), option::of(restores), settings()).prop_map(
+        |(status, playlist, dispatched_at, restores, (speed, stall_policy))| ClientHello {
+            status,
+            playlist,
+            dispatched_at,
+            restores,
+            speed,
+            stall_policy,
+        },
     );
+    let set = (action_id(), settings())
+        .prop_map(|(action_id, (speed, stall_policy))| ClientMessage::Set(Set { action_id, speed, stall_policy }));
     prop_oneof![
         join.prop_map(ClientMessage::Join),
         hello.prop_map(ClientMessage::Hello),
@@ -190,14 +232,16 @@ fn client_message() -> impl Strategy<Value = ClientMessage> {
         control().prop_map(ClientMessage::Pause),
         report().prop_map(ClientMessage::Sync),
         (action_id(), edit_op()).prop_map(|(action_id, op)| ClientMessage::Edit(Edit { action_id, op })),
+        set,
         action_id().prop_map(|id| ClientMessage::Ping { id }),
     ]
 }
 fn relay_message() -> impl Strategy<Value = RelayMessage> {
     let users = vec((member_id(), name()).prop_map(|(id, name)| User { id, name }), 0..5);
-    let added = (option::of(member_id()), option::of(epoch()), option::of(order()));
-    let hello = (users, status(), playlist(), unix_ms(), added).prop_map(
-        |(users, status, playlist, dispatched_at, (user_id, epoch, order))| RelayHello {
+    let added = (option::of(member_id()), option::of(epoch()), option::of(order()), option::of(unix_ms()));
+    let settings = (option::of(speed()), option::of(stall_policy()), vec(member_id(), 0..4));
+    let hello = (users, status(), playlist(), unix_ms(), added, settings).prop_map(
+        |(users, status, playlist, dispatched_at, (user_id, epoch, order, relay_time), settings)| RelayHello {
             users,
             status,
             playlist,
@@ -205,6 +249,10 @@ fn relay_message() -> impl Strategy<Value = RelayMessage> {
             user_id,
             epoch,
             order,
+            relay_time,
+            speed: settings.0,
+            stall_policy: settings.1,
+            waiting_for: settings.2,
         },
     );
     let passed = || (member_id(), control(), option::of(order()), option::of(unix_ms()));

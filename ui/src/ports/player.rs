@@ -1,6 +1,7 @@
 //! The player: one item at a time, told what to do by a session.
 
 use super::video::VideoElement;
+use streamshare_playsync::PlayerKind;
 use streamshare_protocol::MediaTime;
 use web_sys::Node;
 use yew::Callback;
@@ -12,6 +13,8 @@ pub(crate) struct Sample {
     pub(crate) ready: bool,
     /// Where it is.
     pub(crate) position: MediaTime,
+    /// How fast it plays while it plays: 1 is the film's own pace.
+    pub(crate) rate: f64,
     /// Media ready ahead of that without a gap.
     pub(crate) buffer: MediaTime,
     /// The item's length, once known.
@@ -46,10 +49,25 @@ pub(crate) trait PlayerPort {
     fn pause(&self);
     /// Goes to a place.
     fn seek(&self, to: MediaTime);
+    /// Plays this many seconds of film in a second, until another item is loaded.
+    fn set_rate(&self, rate: f64);
+    /// Whether it advances, or tries to.
+    fn is_playing(&self) -> bool;
     /// What it is doing.
     fn sample(&self) -> Sample;
     /// Sets the volume, from 0 to 1, and whether there is sound at all.
     fn set_sound(&self, volume: f64, muted: bool);
+}
+
+/// What kind of engine the page runs in, as far as its name tells: Chromium's says "Chrome", and that of WebKit
+/// (WebKitGTK and Safari) "AppleWebKit" without it.
+pub(crate) fn kind() -> PlayerKind {
+    let name = web_sys::window().and_then(|window| window.navigator().user_agent().ok()).unwrap_or_default();
+    match (name.contains("Chrome/"), name.contains("AppleWebKit/")) {
+        (true, _) => PlayerKind::Chromium,
+        (false, true) => PlayerKind::WebKit,
+        (false, false) => PlayerKind::Unknown,
+    }
 }
 
 /// The page's player; `on_change` hears of every change between samples.

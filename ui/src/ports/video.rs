@@ -191,10 +191,19 @@ impl PlayerPort for VideoElement {
         self.state.step.set((to.seconds(), mono_ms()));
     }
 
+    fn set_rate(&self, rate: f64) {
+        // Loading puts it back to the default of 1 (HTML, "media element load algorithm").
+        self.video.set_playback_rate(rate);
+    }
+
+    fn is_playing(&self) -> bool {
+        self.state.loaded.get() && !self.video.paused()
+    }
+
     fn sample(&self) -> Sample {
         let state = &self.state;
         if !state.loaded.get() {
-            return Sample { paused: true, ..Sample::default() };
+            return Sample { paused: true, rate: self.video.playback_rate(), ..Sample::default() };
         }
         let now_ms = mono_ms();
         let current = self.video.current_time();
@@ -215,6 +224,7 @@ impl PlayerPort for VideoElement {
         Sample {
             ready: state.ready.get(),
             position: later.unwrap_or(MediaTime::saturating(current)),
+            rate: self.video.playback_rate(),
             buffer: MediaTime::saturating(buffered_after(&self.video, current)),
             duration: Some(self.video.duration()).filter(|s| s.is_finite() && *s > 0.0).map(MediaTime::saturating),
             paused,

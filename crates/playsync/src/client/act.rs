@@ -7,7 +7,8 @@ use super::{Client, LinkState};
 use crate::{Now, anchor::Anchor};
 use std::time::Duration;
 use streamshare_protocol::{
-    ActionId, ClientMessage, Control, Edit, EditOp, Extra, ItemId, MediaTime, PlaybackState, SyncReport,
+    ActionId, ClientMessage, Control, Edit, EditOp, Extra, ItemId, MediaTime, PlaybackState, Set, Speed, StallPolicy,
+    SyncReport,
 };
 
 /// How often a member reports its place to the others, and how soon at the earliest after its state changed.
@@ -59,6 +60,8 @@ impl Client {
                     self.edit(EditOp::Next { item_id }, now);
                 }
             }
+            Action::SetSpeed(factor) => self.set(Some(Speed::saturating(factor)), None, now),
+            Action::SetStallPolicy(policy) => self.set(None, Some(policy), now),
         }
     }
 
@@ -92,7 +95,7 @@ impl Client {
             return;
         }
         let id = self.action_id();
-        let anchor = Anchor { position, at_ms: self.clock.relay_ms(now.mono), state };
+        let anchor = Anchor { position, at_ms: self.clock.relay_ms(now.mono), state, ..*self.anchor() };
         self.autostart = None;
         let item = self.head_id();
         self.pending.push_control(id, (anchor, meant), item, now.mono);
@@ -110,6 +113,14 @@ impl Client {
         }
     }
 
+    fn set(&mut self, speed: Option<Speed>, stall_policy: Option<StallPolicy>, now: Now) {
+        let set = Set { action_id: self.action_id(), speed, stall_policy };
+        self.pending.push_set(&set, now.mono);
+        if self.link == LinkState::Joined {
+            self.send(ClientMessage::Set(set));
+        }
+    }
+
     /// Back in the room: what was done while the connection was gone.
     pub(super) fn send_again(&mut self, now: Now) {
         let relay_ms = self.clock.relay_ms(now.mono);
@@ -117,14 +128,21 @@ impl Client {
             match again {
                 Again::Control(id, anchor, item) => self.send_control(id, anchor, item, now),
                 Again::Edit(edit) => self.send(ClientMessage::Edit(edit)),
+                Again::Set(set) => self.send(ClientMessage::Set(set)),
             }
         }
     }
 
     pub(super) fn send_control(&mut self, id: ActionId, anchor: Anchor, item_id: Option<ItemId>, now: Now) {
         let current_time = anchor.position(self.clock.relay_ms(now.mono));
-        let control =
-            Control { current_time, dispatched_at: now.unix, action_id: Some(id), item_id, extra: Extra::new() };
+        let control = Control {
+            current_time,
+            dispatched_at: now.unix,
+            action_id: Some(id),
+            item_id,
+            starts_at: None,
+            extra: Extra::new(),
+        };
         self.send(ClientMessage::control(anchor.state, control));
     }
 
@@ -146,6 +164,9 @@ impl Client {
                 dispatched_at: now.unix,
                 player_state: Some(state),
                 duration: own.and_then(|report| report.duration),
+                skew: None,
+                start_latency: None,
+                seek_latency: None,
                 extra: Extra::new(),
             };
             self.send(ClientMessage::Sync(report));

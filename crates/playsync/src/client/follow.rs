@@ -4,7 +4,7 @@ use super::types::{Output, PlayerPhase, PlayerReport};
 use crate::{MonoTime, anchor::Anchor};
 use std::collections::VecDeque;
 use std::time::Duration;
-use streamshare_protocol::{MediaTime, PlaybackState, PlayerState, PlaylistItem};
+use streamshare_protocol::{MediaTime, PlaybackState, PlayerState, PlaylistItem, Speed};
 
 /// How far a playing player may be off before it is sent to the room's place. A seek costs 0.1 to 0.4 s of picture on
 /// the players that we measured, so less than that is better left alone until playback speed can be used.
@@ -25,6 +25,9 @@ const COMMAND_EVERY: Duration = Duration::from_millis(700);
 const SEEK_LATENCY_S: f64 = 0.12;
 const SEEK_LATENCY_S_MAX: f64 = 1.0;
 
+/// Below this, two playback speeds are the same.
+const RATE_STEP_MIN: f64 = 1e-4;
+
 /// A command and when it was given.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Given<T> {
@@ -39,6 +42,7 @@ pub(super) struct Follower {
     report: Option<(PlayerReport, MonoTime)>,
     last_state: Option<Given<PlaybackState>>,
     last_seek: Option<Given<MediaTime>>,
+    last_rate: Option<Given<f64>>,
     seek_every: Duration,
     paused_tries: u32,
     seek_latency_s: f64,
@@ -53,6 +57,7 @@ impl Follower {
             report: None,
             last_state: None,
             last_seek: None,
+            last_rate: None,
             seek_every: SEEK_EVERY,
             paused_tries: 0,
             seek_latency_s: SEEK_LATENCY_S,
@@ -84,7 +89,7 @@ impl Follower {
     pub(super) fn position(&self, now: MonoTime) -> Option<MediaTime> {
         let (report, at) = self.report.as_ref()?;
         let moves = report.phase == PlayerPhase::Ready && !report.paused && !report.seeking && !report.ended;
-        let moved_s = if moves { now.since(*at).as_secs_f64() } else { 0.0 };
+        let moved_s = if moves { now.since(*at).as_secs_f64() * report.rate } else { 0.0 };
         Some(MediaTime::saturating(report.position.seconds() + moved_s))
     }
 
@@ -125,6 +130,7 @@ impl Follower {
         if report.phase != PlayerPhase::Ready {
             return;
         }
+        self.follow_speed(&report, anchor.speed, now, out);
         let end = report.duration.unwrap_or(MediaTime::saturating(f64::INFINITY));
         let room = anchor.position(relay_ms);
         let room = if room > end { end } else { room };
@@ -136,6 +142,17 @@ impl Follower {
                 let last = MediaTime::saturating(end.seconds() - LAST_FRAME_S);
                 self.follow_paused(&report, if room > last && !report.ended { last } else { room }, now, out);
             }
+        }
+    }
+
+    fn follow_speed(&mut self, report: &PlayerReport, speed: Speed, now: MonoTime, out: &mut VecDeque<Output>) {
+        let wanted = speed.factor();
+        let told = self
+            .last_rate
+            .is_some_and(|last| (last.what - wanted).abs() < RATE_STEP_MIN && now.since(last.at) < COMMAND_EVERY);
+        if (report.rate - wanted).abs() >= RATE_STEP_MIN && !told {
+            self.last_rate = Some(Given { what: wanted, at: now });
+            out.push_back(Output::Rate(wanted));
         }
     }
 

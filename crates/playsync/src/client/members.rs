@@ -4,7 +4,7 @@ use super::types::MemberView;
 use crate::MonoTime;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use streamshare_protocol::{MediaTime, MemberId, Name, PlayerState, SyncReport, User};
+use streamshare_protocol::{MediaTime, MemberId, Name, PlayerState, Skew, SyncReport, User};
 
 /// A report older than this says nothing any more; members report every 2 s.
 const REPORT_AGE_MAX: Duration = Duration::from_secs(10);
@@ -79,6 +79,7 @@ impl Members {
                 player: fresh.and_then(|(report, _)| report.player_state),
                 position,
                 buffer: fresh.map(|(report, _)| report.buffer),
+                skew_ms: fresh.and_then(|(report, _)| report.skew).map(Skew::ms),
             }
         };
         let mut views: Vec<MemberView> = self.entries.iter().map(view).collect();

@@ -3,7 +3,7 @@
 use super::JUMP_S_MIN;
 use crate::{MonoTime, anchor::Anchor};
 use std::time::Duration;
-use streamshare_protocol::{ActionId, Edit, EditOp, ItemId, Playlist};
+use streamshare_protocol::{ActionId, Edit, EditOp, ItemId, Playlist, Set, Speed};
 
 /// Which part of a course someone meant. A message always holds both (decision: a seek is a PLAY or PAUSE).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,7 @@ enum Act {
     /// A course, the item that it is one through, and which part of it is meant.
     Control(Anchor, Option<ItemId>, Meant),
     Edit(EditOp),
+    Set(Set),
 }
 
 #[derive(Debug)]
@@ -37,6 +38,7 @@ struct Waiting {
 pub(super) enum Again {
     Control(ActionId, Anchor, Option<ItemId>),
     Edit(Edit),
+    Set(Set),
 }
 
 #[derive(Debug, Default)]
@@ -59,11 +61,26 @@ impl Pending {
         self.waiting.push(Waiting { id: edit.action_id, act: Act::Edit(edit.op.clone()), since: now });
     }
 
+    pub(super) fn push_set(&mut self, set: &Set, now: MonoTime) {
+        self.waiting.push(Waiting { id: set.action_id, act: Act::Set(set.clone()), since: now });
+    }
+
+    /// The room plays at another speed by now: what waits runs on at that.
+    pub(super) fn set_speed(&mut self, speed: Speed, relay_ms: f64) {
+        for waiting in &mut self.waiting {
+            if let Act::Control(anchor, ..) = &mut waiting.act
+                && anchor.speed != speed
+            {
+                *anchor = Anchor { speed, ..anchor.moved_to(relay_ms) };
+            }
+        }
+    }
+
     /// The course that the person set last through this item, if the relay has not taken it yet.
     pub(super) fn anchor(&self, head: Option<ItemId>) -> Option<&Anchor> {
         self.waiting.iter().rev().find_map(|waiting| match &waiting.act {
             Act::Control(anchor, item, _) if *item == head => Some(anchor),
-            Act::Control(..) | Act::Edit(_) => None,
+            Act::Control(..) | Act::Edit(_) | Act::Set(_) => None,
         })
     }
 
@@ -78,7 +95,7 @@ impl Pending {
     ) -> Option<(Anchor, Meant)> {
         let of_head = self.waiting.iter().filter_map(|waiting| match &waiting.act {
             Act::Control(anchor, item, meant) if *item == head => Some((*anchor, *meant)),
-            Act::Control(..) | Act::Edit(_) => None,
+            Act::Control(..) | Act::Edit(_) | Act::Set(_) => None,
         });
         let (own, meant) =
             of_head.reduce(|(_, before), (own, meant)| (own, if before == meant { meant } else { Meant::Both }))?;
@@ -96,7 +113,7 @@ impl Pending {
         let at = self.waiting.iter().position(|waiting| waiting.id == id)?;
         match self.waiting.remove(at).act {
             Act::Control(anchor, ..) => Some(anchor),
-            Act::Edit(_) => None,
+            Act::Edit(_) | Act::Set(_) => None,
         }
     }
 
@@ -110,6 +127,7 @@ impl Pending {
         }
         self.waiting.retain(|waiting| match &waiting.act {
             Act::Control(..) => now.since(waiting.since) < CONTROL_AGE_MAX,
+            Act::Set(_) => true,
             // The relay may have taken it and only the answer was lost.
             Act::Edit(EditOp::Append { items }) => {
                 !items.iter().all(|new| playlist.iter().any(|item| item.same_media(new)))
@@ -121,12 +139,13 @@ impl Pending {
         let again = |waiting: &Waiting| match &waiting.act {
             Act::Control(anchor, item, _) => Again::Control(waiting.id, *anchor, *item),
             Act::Edit(op) => Again::Edit(Edit { action_id: waiting.id, op: op.clone() }),
+            Act::Set(set) => Again::Set(set.clone()),
         };
         self.waiting.iter().map(again).collect()
     }
 
     /// The room was brought back as this client remembers it: its courses are in that.
     pub(super) fn forget_controls(&mut self) {
-        self.waiting.retain(|waiting| matches!(waiting.act, Act::Edit(_)));
+        self.waiting.retain(|waiting| !matches!(waiting.act, Act::Control(..)));
     }
 }

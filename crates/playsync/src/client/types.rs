@@ -1,7 +1,20 @@
+use crate::MonoTime;
 use streamshare_protocol::{
     ErrorCode, ItemId, MediaTime, MemberId, Name, PlaybackState, PlayerState, Playlist, PlaylistItem, RelayMessage,
-    ResumeKey, RoomId,
+    ResumeKey, RoomId, StallPolicy,
 };
+
+/// What kind of engine the player is: what to expect of it before it was watched. What it really does decides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PlayerKind {
+    /// Chromium: playback speed can be changed without a gap.
+    Chromium,
+    /// WebKit: each change of the playback speed costs a stall.
+    WebKit,
+    /// Any other.
+    #[default]
+    Unknown,
+}
 
 /// Who enters which room.
 #[derive(Clone, Debug)]
@@ -12,6 +25,8 @@ pub struct ClientConfig {
     pub room: RoomId,
     /// A secret of this client, random, the same across reconnections.
     pub resume_key: ResumeKey,
+    /// What is known of the player beforehand.
+    pub player: PlayerKind,
 }
 
 /// Something the person does.
@@ -36,6 +51,10 @@ pub enum Action {
     },
     /// Goes on to the next item.
     Next,
+    /// Sets how fast everyone plays; cut to 0.5 to 2. It changes when the relay says so, for everyone at once.
+    SetSpeed(f64),
+    /// Sets what the room does when someone's player waits for data.
+    SetStallPolicy(StallPolicy),
 }
 
 /// How far the player is with the item it was told to load.
@@ -53,15 +72,17 @@ pub enum PlayerPhase {
     Following,
 }
 
-/// What the player says of itself, several times a second and at every event.
+/// What the player says of itself: at every event, and while it plays every [`crate::Client::REPORT_EVERY`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlayerReport {
     /// The item this is about; reports about another one than the head are ignored.
     pub item: Option<ItemId>,
     /// How far it is.
     pub phase: PlayerPhase,
-    /// Where it is.
+    /// Where it is, read at the moment at which the client gets the report.
     pub position: MediaTime,
+    /// How fast it plays while it plays: the element's `playbackRate`.
+    pub rate: f64,
     /// Media ready ahead of the position without a gap.
     pub buffer: MediaTime,
     /// The item's length, once known.
@@ -91,7 +112,7 @@ pub enum Input {
     Local(Action),
     /// The player reports.
     Player(PlayerReport),
-    /// Time passed; at least every [`crate::Client::TICK`].
+    /// Time passed; at least every [`crate::Client::TICK`], and at the moment that [`Output::WakeAt`] asked for.
     Tick,
 }
 
@@ -108,6 +129,11 @@ pub enum Output {
     Play,
     /// Pause.
     Pause,
+    /// Play this many seconds of film in a second from now on (the element's `playbackRate`); the room's speed is in it.
+    /// Loading another item sets the player back to 1.
+    Rate(f64),
+    /// Give [`Input::Tick`] at this moment, as precisely as possible. The last one counts: it takes the place of those before.
+    WakeAt(MonoTime),
     /// Tell the person.
     Notice(Notice),
 }
@@ -163,6 +189,17 @@ pub struct MemberView {
     pub position: Option<MediaTime>,
     /// Media ready ahead of that, if it said so lately.
     pub buffer: Option<MediaTime>,
+    /// How far its player is ahead of the room in milliseconds (negative: behind), if it said so lately.
+    pub skew_ms: Option<f64>,
+}
+
+/// How far this player is from the room.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Skew {
+    /// Milliseconds ahead; negative where it is behind.
+    pub ms: f64,
+    /// How far that may be off either way, in milliseconds: mostly what the relay's clock is not known to.
+    pub uncertainty_ms: f64,
 }
 
 /// What there is to see.
@@ -174,7 +211,7 @@ pub struct View {
     pub members: Vec<MemberView>,
     /// What plays and what comes.
     pub playlist: Playlist,
-    /// Whether the room plays.
+    /// Whether the room plays, or would if it did not wait for someone.
     pub state: PlaybackState,
     /// Where the room is now.
     pub position: MediaTime,
@@ -182,4 +219,12 @@ pub struct View {
     pub duration: Option<MediaTime>,
     /// Whether the person must press a button before this player may start.
     pub needs_gesture: bool,
+    /// How far this player is from the room; [`None`] while that is unknown, or means nothing as nothing plays here.
+    pub skew: Option<Skew>,
+    /// Whose players the room waits for: it stands, and goes on by itself. [`Action::Play`] goes on without them.
+    pub waiting_for: Vec<Name>,
+    /// How fast the room plays: 1 is the film's own pace.
+    pub speed: f64,
+    /// What the room does when someone's player waits for data.
+    pub stall_policy: StallPolicy,
 }

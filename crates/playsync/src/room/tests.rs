@@ -24,13 +24,21 @@ fn control(place: f64, action: Option<u64>) -> Control {
         dispatched_at: UnixMs::saturating(5.0),
         action_id: action.map(|id| ActionId::new(id).expect("not 0")),
         item_id: None,
+        starts_at: None,
         extra: [("mood".to_owned(), "calm".into())].into_iter().collect(),
     }
 }
 
 fn hello(items: &[u8], place: f64, state: PlaybackState) -> ClientHello {
     let status = Status { current_time: MediaTime::saturating(place), state };
-    ClientHello { status, playlist: playlist(items), dispatched_at: UnixMs::saturating(5.0), restores: None }
+    ClientHello {
+        status,
+        playlist: playlist(items),
+        dispatched_at: UnixMs::saturating(5.0),
+        restores: None,
+        speed: None,
+        stall_policy: None,
+    }
 }
 
 fn restoring(items: &[u8], place: f64, epoch: &str, order: u64) -> ClientMessage {
@@ -215,6 +223,10 @@ fn a_full_room_takes_no_more() {
 fn a_second_join_is_a_new_name() {
     let (mut room, ids) = room_of(1);
     let room_id = RoomId::new("r").expect("an id");
-    room.handle_message(ids[0], ClientMessage::Join(Join { name: name("New"), room_id, resume_key: None }), at(1.0));
+    room.handle_message(
+        ids[0],
+        ClientMessage::Join(Join { name: name("New"), room_id, resume_key: None, timed: true }),
+        at(1.0),
+    );
     assert_eq!(truth(&mut room, 1.0).users[0].name, name("New"));
 }

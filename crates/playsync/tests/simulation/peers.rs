@@ -1,7 +1,7 @@
 //! The two kinds of members: one of ours with its player, and one that speaks nothing but the web spec.
 
 use crate::world::{Rng, now};
-use streamshare_playsync::{Client, ClientConfig, Input, Output, PlayerPhase, PlayerReport};
+use streamshare_playsync::{Client, ClientConfig, Input, Output, PlayerKind, PlayerPhase, PlayerReport};
 use streamshare_protocol::*;
 
 /// A player that takes its time: loading, starting and seeking.
@@ -39,6 +39,7 @@ impl Player {
                 (Some(_), true) => PlayerPhase::Ready,
             },
             position: MediaTime::saturating(self.place(t)),
+            rate: 1.0,
             buffer: MediaTime::saturating(10.0),
             duration: ready.then(|| MediaTime::saturating(DURATION_S)),
             paused: !self.playing,
@@ -63,6 +64,7 @@ impl Ours {
             name: Name::new(name).unwrap(),
             room: RoomId::new("r").unwrap(),
             resume_key: ResumeKey::new(&format!("key of {name}")).unwrap(),
+            player: PlayerKind::Unknown,
         };
         Self { client: Client::new(config), player: Player::default(), skew_s: rng.float() * 1e5 }
     }
@@ -95,7 +97,7 @@ impl Ours {
                     player.settle(t);
                     player.playing = false;
                 }
-                Output::Notice(_) => {}
+                Output::Notice(_) | Output::Rate(_) | Output::WakeAt(_) => {}
             }
         }
         sent
@@ -136,7 +138,7 @@ impl Plain {
 
     pub(crate) fn join(&self) -> ClientMessage {
         let (name, room_id) = (Name::new(&self.name).unwrap(), RoomId::new("r").unwrap());
-        ClientMessage::Join(Join { name, room_id, resume_key: None })
+        ClientMessage::Join(Join { name, room_id, resume_key: None, timed: false })
     }
 
     pub(crate) fn place(&self, t: f64) -> f64 {
@@ -164,7 +166,14 @@ impl Plain {
         let dispatched_at = UnixMs::saturating(t * 1000.0);
         ClientMessage::control(
             state,
-            Control { current_time, dispatched_at, action_id: None, item_id: None, extra: Extra::new() },
+            Control {
+                current_time,
+                dispatched_at,
+                action_id: None,
+                item_id: None,
+                starts_at: None,
+                extra: Extra::new(),
+            },
         )
     }
 
@@ -178,6 +187,8 @@ impl Plain {
             playlist: Playlist::new(self.playlist.clone()).unwrap(),
             dispatched_at: UnixMs::saturating(t * 1000.0),
             restores: None,
+            speed: None,
+            stall_policy: None,
         })
     }
 }

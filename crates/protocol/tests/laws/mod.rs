@@ -6,7 +6,7 @@ use serde_json::Value;
 use streamshare_protocol::limits::{INTEGER_MAX, MEMBERS_MAX, MESSAGE_BYTES_MAX, NAME_CHARS_MAX, UNIX_MS_MAX};
 use streamshare_protocol::{
     ClientMessage, DecodeError, EditOp, Epoch, ErrorCode, ItemId, MemberId, Name, Order, Playlist, RelayHello,
-    RelayMessage, Status, UnixMs, User,
+    RelayMessage, Speed, StallPolicy, Status, UnixMs, User,
 };
 
 /// The longest text of an ERROR that a relay makes of a refused message: nothing of the sender's is repeated in it.
@@ -78,7 +78,7 @@ fn passes_on(message: ClientMessage) {
             EditOp::Append { items } => full_hello(Status::IDLE, items),
             EditOp::Remove { .. } | EditOp::Move { .. } | EditOp::Next { .. } => return,
         },
-        ClientMessage::Join(_) | ClientMessage::Ping { .. } => return,
+        ClientMessage::Join(_) | ClientMessage::Set(_) | ClientMessage::Ping { .. } => return,
     };
     let json = through_text(&out.to_json());
     assert_eq!(RelayMessage::from_json(&json), Ok(Some(out)), "passed on");
@@ -100,5 +100,9 @@ fn full_hello(status: Status, playlist: Playlist) -> RelayMessage {
         user_id: MemberId::new(INTEGER_MAX).ok(),
         epoch: Epoch::new(&"e".repeat(64)).ok(),
         order: Order::new(INTEGER_MAX).ok(),
+        relay_time: UnixMs::new(UNIX_MS_MAX).ok(),
+        speed: Speed::new(1.0 + f64::EPSILON).ok(),
+        stall_policy: Some(StallPolicy::NeverWait),
+        waiting_for: (0..MEMBERS_MAX).filter_map(|n| MemberId::new(INTEGER_MAX - n as u64).ok()).collect(),
     })
 }
