@@ -119,7 +119,7 @@ impl RoomTask {
     }
 
     fn join(&mut self, from: SocketRef, join: Join) {
-        let joined = match self.room.handle_join(join.name, join.resume_key, self.hub.clock.now()) {
+        let joined = match self.room.handle_join(join, self.hub.clock.now()) {
             Ok(joined) => joined,
             Err(error) => {
                 self.occupancy.release(&self.hub.clock);

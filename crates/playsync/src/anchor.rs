@@ -26,6 +26,11 @@ impl Anchor {
         }
     }
 
+    /// When it is at a place, in milliseconds; before its own moment where that lies behind.
+    pub(crate) fn reaches_ms(&self, place: MediaTime) -> f64 {
+        self.at_ms + (place.seconds() - self.position.seconds()) * 1000.0 / self.speed.factor()
+    }
+
     /// The same course, told from another moment, or from its own where that lies ahead.
     pub(crate) fn moved_to(&self, now_ms: f64) -> Self {
         let starts_later = self.state == PlaybackState::Playing && self.at_ms > now_ms;

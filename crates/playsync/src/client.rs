@@ -2,14 +2,17 @@
 
 mod act;
 mod clock;
+mod drift;
 mod follow;
 mod members;
 mod pending;
+mod profile;
 mod types;
+mod view;
 
 use crate::{MonoTime, Now, anchor::Anchor};
 use clock::RelayClock;
-use follow::Follower;
+use follow::{Follower, Target};
 use members::Members;
 use pending::Pending;
 use std::{collections::VecDeque, time::Duration};
@@ -26,6 +29,8 @@ pub use types::{
 const JOIN_AGAIN: Duration = Duration::from_secs(3);
 /// How long a client that brought a room back waits for the relay's word on it.
 const RESTORE_WAIT: Duration = Duration::from_secs(3);
+/// Two wake-ups this near are one: timers are no better.
+const WAKE_SAME: Duration = Duration::from_micros(500);
 /// Below this many seconds a PLAY or PAUSE of someone else is no seek: the place differs by the way to the relay.
 const JUMP_S_MIN: f64 = 1.5;
 
@@ -50,6 +55,8 @@ pub struct Client {
     clock: RelayClock,
     members: Members,
     follower: Follower,
+    /// The wake-up that was asked for last.
+    wake: Option<MonoTime>,
     /// Playback starts by itself when the next head can be played.
     start_next: bool,
     /// Playback starts by itself when this item can be played.
@@ -72,6 +79,8 @@ impl Client {
     #[must_use]
     pub fn new(config: ClientConfig) -> Self {
         Self {
+            follower: Follower::new(config.player),
+            wake: None,
             config,
             link_up: false,
             link: LinkState::Connecting,
@@ -87,7 +96,6 @@ impl Client {
             next_action: ActionId::FIRST,
             clock: RelayClock::default(),
             members: Members::default(),
-            follower: Follower::new(),
             start_next: false,
             autostart: None,
             end_told: None,
@@ -99,6 +107,7 @@ impl Client {
 
     /// Takes an input. Drain [`Client::poll_output`] afterwards.
     pub fn handle(&mut self, input: Input, now: Now) {
+        self.clock.handle_time(now);
         match input {
             Input::LinkUp => self.handle_link_up(now),
             Input::LinkDown => self.handle_link_down(),
@@ -109,6 +118,7 @@ impl Client {
         }
         self.follow(now);
         self.report(now);
+        self.ping(now);
     }
 
     /// What is to be done next.
@@ -116,47 +126,8 @@ impl Client {
         self.outputs.pop_front()
     }
 
-    /// What there is to see at a moment.
-    #[must_use]
-    pub fn view(&self, now: Now) -> View {
-        let duration = self.duration();
-        let mut members = self.members.views(self.me, now.mono);
-        if let Some(me) = members.iter_mut().find(|member| member.is_me) {
-            me.player = Some(self.follower.player_state());
-            me.position = Some(self.own_position(now));
-            me.buffer = self.follower.report().map(|report| report.buffer);
-        }
-        let position = self.anchor().position(self.clock.relay_ms(now.mono));
-        let name = |id: &MemberId| self.members.name(*id).cloned();
-        View {
-            link: self.link,
-            members,
-            playlist: self.playlist.clone(),
-            state: self.anchor().state,
-            position: duration.map_or(position, |end| if position > end { end } else { position }),
-            duration,
-            needs_gesture: self.anchor().state == PlaybackState::Playing
-                && self.follower.report().is_some_and(|r| r.blocked && r.phase == PlayerPhase::Ready),
-            skew: None,
-            waiting_for: self.waiting_for.iter().filter_map(name).collect(),
-            speed: self.anchor().speed.factor(),
-            stall_policy: self.stall_policy,
-        }
-    }
-
     fn anchor(&self) -> &Anchor {
         self.pending.anchor(self.head_id()).unwrap_or(&self.confirmed)
-    }
-
-    fn duration(&self) -> Option<MediaTime> {
-        self.follower.report().and_then(|report| report.duration).or_else(|| self.members.duration())
-    }
-
-    /// Where this player is; where it shows nothing, where the room is.
-    fn own_position(&self, now: Now) -> MediaTime {
-        let ready = self.follower.report().is_some_and(|report| report.phase == PlayerPhase::Ready);
-        let own = if ready { self.follower.position(now.mono) } else { None };
-        own.unwrap_or_else(|| self.anchor().position(self.clock.relay_ms(now.mono)))
     }
 
     fn head_id(&self) -> Option<ItemId> {
@@ -193,6 +164,9 @@ impl Client {
         if self.restoring.is_some_and(|since| now.mono.since(since) >= RESTORE_WAIT) {
             self.restoring = None;
         }
+    }
+
+    fn ping(&mut self, now: Now) {
         if self.link == LinkState::Joined && self.clock.poll_ping(self.next_action, now.mono) {
             let id = self.action_id();
             self.send(ClientMessage::Ping { id });
@@ -213,6 +187,7 @@ impl Client {
                 let settled = self.pending.settle(action_id);
                 self.order = self.order.max(Some(order));
                 if let Some(anchor) = settled {
+                    self.waiting_for.clear();
                     self.confirmed = Anchor { at_ms: relay_time.ms(), ..anchor };
                 }
             }
@@ -220,7 +195,7 @@ impl Client {
             RelayMessage::Error { code, message, action_id } => {
                 let own = action_id.and_then(|id| self.pending.settle(id));
                 if own.is_some() {
-                    self.follower.handle_change();
+                    self.follower.handle_change(now.mono);
                 }
                 // A command that met another item than it was meant for is moot, not wrong.
                 if own.is_some() && code == ErrorCode::NoSuchItem {
@@ -309,7 +284,7 @@ impl Client {
                 self.start_next = false;
             }
         } else if another_state && self.pending.anchor(head).is_none() {
-            self.follower.handle_change();
+            self.follower.handle_change(now.mono);
         }
         if hello.status != Status::IDLE {
             self.autostart = None;
@@ -343,7 +318,7 @@ impl Client {
             }
             return;
         }
-        self.follower.handle_change();
+        self.follower.handle_change(now.mono);
         let Some(name) = self.members.name(user).cloned() else { return };
         let jump_s = control.current_time.seconds() - former.position(self.confirmed.at_ms).seconds();
         // What starts by itself when it was added or came next is nobody's doing.
@@ -361,7 +336,23 @@ impl Client {
     fn follow(&mut self, now: Now) {
         let relay_ms = self.clock.relay_ms(now.mono);
         let anchor = *self.anchor();
-        self.follower.follow(self.playlist.head(), &anchor, relay_ms, now.mono, &mut self.outputs);
+        let target = Target {
+            head: self.playlist.head(),
+            course: &anchor,
+            relay_ms,
+            clock_known: self.clock.is_known(),
+            clock_suspect: self.clock.is_suspect(),
+            wander_ms: self.clock.wander_ms(now.mono),
+            waits_for_me: self.me.is_some_and(|me| self.waits().contains(&me)),
+        };
+        self.follower.follow(&target, now.mono, &mut self.outputs);
+        let wake = self.follower.wake().filter(|at| *at > now.mono);
+        let same =
+            wake.zip(self.wake).is_some_and(|(wanted, asked)| asked <= wanted && wanted.since(asked) < WAKE_SAME);
+        if let Some(at) = wake.filter(|_| !same) {
+            self.wake = Some(at);
+            self.outputs.push_back(Output::WakeAt(at));
+        }
     }
 
     fn action_id(&mut self) -> ActionId {

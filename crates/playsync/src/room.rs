@@ -1,24 +1,24 @@
 //! The room: what it agreed on, who is in it, and what to tell whom.
 
 mod edit;
+mod stalls;
+mod starts;
+mod take;
 
 use crate::{RelayTime, anchor::Anchor};
-use edit::{Edited, ItemIds};
+use edit::ItemIds;
+use stalls::{Hold, Watcher};
+use starts::{Latencies, Later, SenderClock};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 use streamshare_protocol::{
-    ActionId, ClientHello, ClientMessage, Control, Edit, Epoch, ErrorCode, MemberId, Name, Order, PlaybackState,
-    Playlist, RelayHello, RelayMessage, Restores, ResumeKey, Set, Speed, StallPolicy, Status, User,
-    limits::MEMBERS_MAX,
+    ActionId, ClientMessage, Epoch, ErrorCode, Join, MemberId, Name, Order, PlaybackState, Playlist, RelayHello,
+    RelayMessage, Restores, ResumeKey, Speed, StallPolicy, UnixMs, User, limits::MEMBERS_MAX,
 };
 
 /// How long a message to a member may be under way, at the most, while one of its own commands crosses it. Longer than
 /// any connection that the relay still believes in stays silent (ping interval and timeout, 10 s in all).
 const CROSSING_MAX: Duration = Duration::from_secs(10);
-
-/// A HELLO of a member that edits the playlist carries a status, too, which is as old as the way to the relay. Below
-/// this many seconds of difference it is not meant as a seek.
-const HELLO_SEEK_S_MIN: f64 = 1.0;
 
 /// How much a message matters to a member that reads slowly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,8 +62,15 @@ pub enum JoinError {
 struct Member {
     name: Name,
     resume_key: Option<ResumeKey>,
+    /// Whether it follows what lies ahead, and the room's speed, by itself.
+    timed: bool,
     /// When it was last sent something that may change its playback.
     told_at: RelayTime,
+    /// When it last was where the room is, as far as its messages and those to it tell.
+    aligned_at: RelayTime,
+    clock: SenderClock,
+    latencies: Latencies,
+    watcher: Watcher,
 }
 
 /// What was brought back into a room that began anew.
@@ -84,7 +91,15 @@ pub struct Room {
     item_ids: ItemIds,
     playlist: Playlist,
     anchor: Anchor,
+    /// Who moved playback last, and when.
+    moved: (Option<MemberId>, RelayTime),
     stall_policy: StallPolicy,
+    /// Set while the room waits: then it is paused, but would play.
+    hold: Option<Hold>,
+    /// What plain peers are to be told when playback starts.
+    later: BTreeMap<MemberId, Later>,
+    /// The time of the last input.
+    now: RelayTime,
     /// Set while nobody is in: playback stands.
     empty: bool,
     /// Set from when the room was last empty until someone acts: whoever was cut off with everyone else may tell where
@@ -108,7 +123,11 @@ impl Room {
             item_ids: ItemIds::new(),
             playlist: Playlist::default(),
             anchor: Anchor::idle(ms(now), Speed::NORMAL),
+            moved: (None, now),
             stall_policy: StallPolicy::default(),
+            hold: None,
+            later: BTreeMap::new(),
+            now,
             empty: true,
             unattended: false,
             restored: None,
@@ -121,17 +140,14 @@ impl Room {
     ///
     /// # Errors
     /// When the room is full.
-    pub fn handle_join(
-        &mut self,
-        name: Name,
-        resume_key: Option<ResumeKey>,
-        now: RelayTime,
-    ) -> Result<Joined, JoinError> {
+    pub fn handle_join(&mut self, join: Join, now: RelayTime) -> Result<Joined, JoinError> {
+        let Join { name, resume_key, timed, .. } = join;
         let former = self.members.iter().find(|(_, m)| m.resume_key.is_some() && m.resume_key == resume_key);
         let former = former.map(|(id, _)| *id);
         if former.is_none() && self.members.len() >= MEMBERS_MAX {
             return Err(JoinError::Full);
         }
+        self.before(now);
         if self.empty {
             self.empty = false;
             self.anchor.at_ms = ms(now);
@@ -141,8 +157,20 @@ impl Room {
             self.next_member = id.next();
             id
         });
-        self.members.insert(member, Member { name, resume_key, told_at: now });
+        self.later.remove(&member);
+        let known = Member {
+            name,
+            resume_key,
+            timed,
+            told_at: now,
+            aligned_at: now,
+            clock: SenderClock::default(),
+            latencies: Latencies::default(),
+            watcher: Watcher::default(),
+        };
+        self.members.insert(member, known);
         self.hello_to_all(now);
+        self.after(now);
         Ok(Joined { member, resumed: former.is_some() })
     }
 
@@ -151,10 +179,16 @@ impl Room {
         if !self.members.contains_key(&member) {
             return;
         }
+        self.before(now);
+        self.take(member, message, now);
+        self.after(now);
+    }
+
+    fn take(&mut self, member: MemberId, message: ClientMessage, now: RelayTime) {
         match message {
             ClientMessage::Join(join) => {
                 if let Some(known) = self.members.get_mut(&member) {
-                    known.name = join.name;
+                    (known.name, known.timed) = (join.name, join.timed);
                     known.resume_key = join.resume_key.or_else(|| known.resume_key.take());
                 }
                 self.hello_to_all(now);
@@ -163,6 +197,11 @@ impl Room {
             ClientMessage::Play(control) => self.handle_control(member, PlaybackState::Playing, control, now),
             ClientMessage::Pause(control) => self.handle_control(member, PlaybackState::Paused, control, now),
             ClientMessage::Sync(report) => {
+                if let Some(known) = self.members.get_mut(&member) {
+                    known.clock.handle_message(report.dispatched_at, now);
+                    known.latencies.handle_report(&report);
+                    known.watcher.handle_report(&report, now);
+                }
                 let message = RelayMessage::Sync { user_id: member, report };
                 self.send(self.others(member), message, Delivery::Droppable);
             }
@@ -178,6 +217,9 @@ impl Room {
     /// A member's messages were dropped because it read too slowly: it gets the whole state anew.
     pub fn handle_lagging(&mut self, member: MemberId, now: RelayTime) {
         if self.members.contains_key(&member) {
+            self.before(now);
+            // What was held back for it is in the state that it gets.
+            self.later.remove(&member);
             self.hello(member, now);
         }
     }
@@ -187,23 +229,33 @@ impl Room {
         if self.members.remove(&member).is_none() {
             return;
         }
+        self.before(now);
+        self.later.remove(&member);
         if self.members.is_empty() {
-            self.anchor = self.anchor.moved_to(ms(now));
+            if self.hold.take().is_some() {
+                self.anchor.state = PlaybackState::Playing;
+            }
+            self.anchor = Anchor { at_ms: ms(now), ..self.anchor.moved_to(ms(now)) };
             self.empty = true;
             self.unattended = true;
         } else {
             self.hello_to_all(now);
+            self.after(now);
         }
     }
 
     /// When [`Room::handle_timeout`] is due, if nothing else comes before. May change with every `handle_*`.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<RelayTime> {
-        None
+        // What was due by then was looked at.
+        self.next_stall_check().chain(self.next_send()).filter(|due| *due > self.now).min()
     }
 
     /// The time of [`Room::poll_timeout`] has come; earlier and later calls do no harm.
-    pub fn handle_timeout(&mut self, _now: RelayTime) {}
+    pub fn handle_timeout(&mut self, now: RelayTime) {
+        self.before(now);
+        self.after(now);
+    }
 
     /// What is to be sent next. Drain it after every `handle_*`.
     pub fn poll_output(&mut self) -> Option<RoomOutput> {
@@ -216,120 +268,19 @@ impl Room {
         self.members.len()
     }
 
-    fn handle_control(&mut self, member: MemberId, state: PlaybackState, control: Control, now: RelayTime) {
-        if control.item_id.is_some() && control.item_id != head_id(&self.playlist) {
-            let message = "Another item plays by now.";
-            return self.refuse(member, ErrorCode::NoSuchItem, message, control.action_id);
-        }
-        self.anchor = Anchor { position: control.current_time, at_ms: ms(now), state, ..self.anchor };
-        self.changed();
-        let others = self.others(member);
-        self.told(&others, now);
-        let (order, relay_time) = (Some(self.order), Some(now.unix_ms()));
-        let action_id = control.action_id;
-        let message = match state {
-            PlaybackState::Playing => RelayMessage::Play { user_id: member, control, order, relay_time },
-            PlaybackState::Paused => RelayMessage::Pause { user_id: member, control, order, relay_time },
-        };
-        self.send(others, message, Delivery::Required);
-        match action_id {
-            Some(action_id) => self.taken(member, action_id, now),
-            // A plain peer cannot know whether something that it was sent came before or after its own command in the
-            // room's order. Where that may have happened, it is told the outcome.
-            None if self.may_cross(member, now) => self.hello(member, now),
-            None => {}
-        }
+    fn before(&mut self, now: RelayTime) {
+        self.now = now;
+        self.send_due(now);
     }
 
-    fn handle_hello(&mut self, member: MemberId, hello: ClientHello, now: RelayTime) {
-        if let Some(from) = hello.restores.clone() {
-            return self.handle_restore(member, from, hello, now);
-        }
-        let playlist = match self.item_ids.adopt(hello.playlist, &self.playlist) {
-            Ok(playlist) => playlist,
-            Err(error) => return self.refuse(member, error.code(), error.message(), None),
-        };
-        let announced = self.announced(hello.status, hello.speed, now);
-        let jump_s = announced.position.seconds() - self.anchor.position(ms(now)).seconds();
-        let same_head = head_id(&playlist) == head_id(&self.playlist);
-        let moved = !same_head || announced.state != self.anchor.state || jump_s.abs() >= HELLO_SEEK_S_MIN;
-        let policy = hello.stall_policy.unwrap_or(self.stall_policy);
-        let same_pace = announced.speed == self.anchor.speed && policy == self.stall_policy;
-        if !moved && playlist == self.playlist && same_pace {
-            return;
-        }
-        let anchor = self.anchor.moved_to(ms(now));
-        self.anchor = if moved { announced } else { Anchor { speed: announced.speed, ..anchor } };
-        self.stall_policy = policy;
-        self.listed |= playlist != self.playlist;
-        self.playlist = playlist;
-        self.changed();
-        self.hello_to_all(now);
+    fn after(&mut self, now: RelayTime) {
+        self.check_stalls(now);
+        self.remind_plain(now);
     }
 
-    /// The members are the memory of a room that its relay lost: the latest state that one of them saw comes back, as
-    /// long as nobody has acted anew.
-    fn handle_restore(&mut self, member: MemberId, from: Restores, hello: ClientHello, now: RelayTime) {
-        let wanted = match &self.restored {
-            Some(before) => {
-                before.order == self.order && before.from.epoch == from.epoch && before.from.order < from.order
-            }
-            None if from.epoch == self.epoch => self.unattended && from.order == self.order && self.members.len() == 1,
-            None => !self.listed,
-        };
-        let announced = self.announced(hello.status, hello.speed, now);
-        let playlist = if wanted { self.item_ids.restore(hello.playlist).ok() } else { None };
-        let Some(playlist) = playlist else {
-            return self.hello(member, now);
-        };
-        self.playlist = playlist;
-        self.stall_policy = hello.stall_policy.unwrap_or(self.stall_policy);
-        // Whoever pressed play or pause since, in a room that knew no playlist yet, knew better where to.
-        let acted = self.restored.is_none() && from.epoch != self.epoch && self.order != Order::FIRST;
-        if !acted {
-            self.anchor = announced;
-        }
-        let another = from.epoch != self.epoch;
-        self.changed();
-        if another {
-            self.restored = Some(Restored { from, order: self.order });
-        }
-        self.hello_to_all(now);
-    }
-
-    /// The course that a HELLO of a member tells of.
-    fn announced(&self, status: Status, speed: Option<Speed>, now: RelayTime) -> Anchor {
-        let speed = speed.unwrap_or(self.anchor.speed);
-        Anchor { position: status.current_time, at_ms: ms(now), state: status.state, speed }
-    }
-
-    fn handle_set(&mut self, member: MemberId, set: &Set, now: RelayTime) {
-        let speed = set.speed.unwrap_or(self.anchor.speed);
-        let policy = set.stall_policy.unwrap_or(self.stall_policy);
-        if speed != self.anchor.speed || policy != self.stall_policy {
-            self.anchor = Anchor { speed, ..self.anchor.moved_to(ms(now)) };
-            self.stall_policy = policy;
-            self.changed();
-            self.hello_to_all(now);
-        }
-        self.taken(member, set.action_id, now);
-    }
-
-    fn handle_edit(&mut self, member: MemberId, edit: Edit, now: RelayTime) {
-        match self.item_ids.edit(&self.playlist, edit.op) {
-            Ok(Edited::Changed(playlist)) => {
-                if head_id(&playlist) != head_id(&self.playlist) {
-                    self.anchor = Anchor::idle(ms(now), self.anchor.speed);
-                }
-                self.playlist = playlist;
-                self.listed = true;
-                self.changed();
-                self.hello_to_all(now);
-                self.taken(member, edit.action_id, now);
-            }
-            Ok(Edited::Unchanged) => self.taken(member, edit.action_id, now),
-            Err(refused) => self.refuse(member, refused.code, &refused.message, Some(edit.action_id)),
-        }
+    /// What the players did in the former item says nothing of this one.
+    fn another_item(&mut self) {
+        self.members.values_mut().for_each(|member| member.watcher.forget());
     }
 
     fn changed(&mut self) {
@@ -350,11 +301,19 @@ impl Room {
             if let Some(member) = self.members.get_mut(member) {
                 member.told_at = now;
             }
+            self.aligned(*member, now);
         }
     }
 
-    fn taken(&mut self, member: MemberId, action_id: ActionId, now: RelayTime) {
-        let message = RelayMessage::Taken { action_id, order: self.order, relay_time: now.unix_ms() };
+    fn aligned(&mut self, member: MemberId, now: RelayTime) {
+        if let Some(member) = self.members.get_mut(&member) {
+            member.aligned_at = now;
+        }
+    }
+
+    fn taken(&mut self, member: MemberId, action_id: ActionId) {
+        let relay_time = UnixMs::saturating(self.anchor.at_ms);
+        let message = RelayMessage::Taken { action_id, order: self.order, relay_time };
         self.send(vec![member], message, Delivery::Required);
     }
 
@@ -371,6 +330,7 @@ impl Room {
     }
 
     fn hello(&mut self, member: MemberId, now: RelayTime) {
+        let starts_later = |at_ms: &f64| self.anchor.state == PlaybackState::Playing && *at_ms > ms(now);
         let users = self.members.iter().map(|(id, member)| User { id: *id, name: member.name.clone() });
         let message = RelayMessage::Hello(RelayHello {
             users: users.collect(),
@@ -380,16 +340,21 @@ impl Room {
             user_id: Some(member),
             epoch: Some(self.epoch.clone()),
             order: Some(self.order),
-            relay_time: None,
+            relay_time: Some(self.anchor.at_ms).filter(|at_ms| starts_later(at_ms)).map(UnixMs::saturating),
             speed: Some(self.anchor.speed).filter(|speed| *speed != Speed::NORMAL),
             stall_policy: Some(self.stall_policy),
-            waiting_for: Vec::new(),
+            waiting_for: self.hold.as_ref().map(|hold| hold.members.clone()).unwrap_or_default(),
         });
         self.told(&[member], now);
         self.send(vec![member], message, Delivery::Required);
     }
 
-    fn send(&mut self, to: Vec<MemberId>, message: RelayMessage, delivery: Delivery) {
+    fn send(&mut self, mut to: Vec<MemberId>, message: RelayMessage, delivery: Delivery) {
+        to.retain(|member| !self.held_back(*member, &message));
+        self.put_out(to, message, delivery);
+    }
+
+    fn put_out(&mut self, to: Vec<MemberId>, message: RelayMessage, delivery: Delivery) {
         if !to.is_empty() {
             self.outputs.push_back(RoomOutput { to, message, delivery });
         }

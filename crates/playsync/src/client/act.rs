@@ -7,8 +7,8 @@ use super::{Client, LinkState};
 use crate::{Now, anchor::Anchor};
 use std::time::Duration;
 use streamshare_protocol::{
-    ActionId, ClientMessage, Control, Edit, EditOp, Extra, ItemId, MediaTime, PlaybackState, Set, Speed, StallPolicy,
-    SyncReport,
+    ActionId, ClientMessage, Control, Edit, EditOp, Extra, ItemId, Latency, MediaTime, PlaybackState, Set, Skew, Speed,
+    StallPolicy, SyncReport, UnixMs,
 };
 
 /// How often a member reports its place to the others, and how soon at the earliest after its state changed.
@@ -17,6 +17,14 @@ const REPORT_CHANGE_EVERY: Duration = Duration::from_millis(300);
 
 /// How far this player may be from the room for a pause to take its place: twice what it is left alone with.
 const PAUSE_OWN_S: f64 = 1.0;
+
+/// What the relay gives everyone to start together, in milliseconds, and from how many seconds on a place is another one:
+/// as in `Room`.
+const LEAD_MS_MIN: f64 = 150.0;
+const LEAD_MS_MAX: f64 = 1000.0;
+const SEEK_S_MIN: f64 = 0.1;
+/// How late a page's timer may be, in milliseconds.
+const TIMER_MS: f64 = 10.0;
 
 /// How far before the end the room may be when a player's end counts for all: what players are left alone with, twice.
 const END_NEAR_S: f64 = 1.0;
@@ -40,7 +48,7 @@ impl Client {
             }
             Action::Seek(place) => {
                 let place = self.duration().map_or(place, |end| if place > end { end } else { place });
-                self.control(self.anchor().state, place, Meant::Place, now);
+                self.control(self.state(), place, Meant::Place, now);
             }
             Action::Append(items) => {
                 self.start_next |= self.playlist.is_empty();
@@ -89,17 +97,38 @@ impl Client {
         }
     }
 
+    /// From when on a course counts that begins here, on the relay's clock in milliseconds: as soon as everyone can be
+    /// told. The relay does the same sum, and has the last word.
+    fn counts_from_ms(&self, state: PlaybackState, position: MediaTime, now: Now) -> f64 {
+        let relay_ms = self.clock.relay_ms(now.mono);
+        if state == PlaybackState::Paused || self.link != LinkState::Joined || !self.clock.is_known() {
+            return relay_ms;
+        }
+        let off_s = position.seconds() - self.anchor().position(relay_ms).seconds();
+        let seeks = self.anchor().state == PlaybackState::Playing || off_s.abs() > SEEK_S_MIN;
+        let profile = self.follower.profile();
+        let own_ms = if seeks { profile.seek_ms().bound() } else { 0.0 };
+        let others_ms = if self.members.count() > 1 {
+            let (usual_ms, _) = self.clock.one_way_ms();
+            usual_ms + self.members.lead_ms(self.me, seeks).max(LEAD_MS_MIN)
+        } else {
+            0.0
+        };
+        relay_ms + own_ms.max(others_ms).min(LEAD_MS_MAX)
+    }
+
     pub(super) fn control(&mut self, state: PlaybackState, position: MediaTime, meant: Meant, now: Now) {
         // Before the first HELLO there is no room to act in, nor a clock to tell the time by.
         if self.me.is_none() {
             return;
         }
         let id = self.action_id();
-        let anchor = Anchor { position, at_ms: self.clock.relay_ms(now.mono), state, ..*self.anchor() };
+        let at_ms = self.counts_from_ms(state, position, now);
+        let anchor = Anchor { position, at_ms, state, ..*self.anchor() };
         self.autostart = None;
         let item = self.head_id();
         self.pending.push_control(id, (anchor, meant), item, now.mono);
-        self.follower.handle_change();
+        self.follower.handle_change(now.mono);
         if self.link == LinkState::Joined {
             self.send_control(id, anchor, item, now);
         }
@@ -135,12 +164,14 @@ impl Client {
 
     pub(super) fn send_control(&mut self, id: ActionId, anchor: Anchor, item_id: Option<ItemId>, now: Now) {
         let current_time = anchor.position(self.clock.relay_ms(now.mono));
+        let at_ms = anchor.at_ms.max(self.clock.relay_ms(now.mono));
+        let tells = anchor.state == PlaybackState::Playing && self.clock.is_known();
         let control = Control {
             current_time,
             dispatched_at: now.unix,
             action_id: Some(id),
             item_id,
-            starts_at: None,
+            starts_at: Some(UnixMs::saturating(at_ms)).filter(|_| tells),
             extra: Extra::new(),
         };
         self.send(ClientMessage::control(anchor.state, control));
@@ -148,8 +179,8 @@ impl Client {
 
     /// Tells the others where this player is.
     pub(super) fn report(&mut self, now: Now) {
-        let state = self.follower.player_state();
-        if self.link != LinkState::Joined || self.members.count() < 2 {
+        let state = self.follower.player_state(now.mono);
+        if self.link != LinkState::Joined {
             return;
         }
         let due = self.reported.is_none_or(|(at, reported)| {
@@ -158,15 +189,19 @@ impl Client {
         if due {
             self.reported = Some((now.mono, state));
             let own = self.follower.report();
+            let profile = self.follower.profile();
+            // Before the relay answered, nothing is known of the way.
+            let way_ms = self.clock.is_known().then(|| 2.0 * self.clock.one_way_ms().1);
+            let latency = |player_ms: f64| way_ms.map(|way_ms| Latency::saturating((way_ms + player_ms).round()));
             let report = SyncReport {
                 current_time: self.own_position(now),
                 buffer: own.map(|report| report.buffer).unwrap_or_default(),
                 dispatched_at: now.unix,
                 player_state: Some(state),
                 duration: own.and_then(|report| report.duration),
-                skew: None,
-                start_latency: None,
-                seek_latency: None,
+                skew: self.skew(now).map(|skew| Skew::saturating((skew.ms * 10.0).round() / 10.0)),
+                start_latency: latency(profile.start_ms().bound() + TIMER_MS),
+                seek_latency: latency(profile.seek_ms().bound() + profile.start_ms().bound() + TIMER_MS),
                 extra: Extra::new(),
             };
             self.send(ClientMessage::Sync(report));

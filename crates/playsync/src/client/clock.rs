@@ -1,18 +1,42 @@
 //! The relay's clock as this client reads it.
 
-use crate::MonoTime;
+use crate::{MonoTime, Now};
+use std::collections::VecDeque;
 use std::time::Duration;
 use streamshare_protocol::{ActionId, UnixMs};
 
-/// Quick pings after the connection stands: enough that one of them meets no queue.
-const QUICK_PINGS: u32 = 5;
+/// Quick pings after the connection stands: enough that one of them meets no queue. With 15 ms of jitter each way, the
+/// best of sixteen is off by 2 ms, the best of five by 4.
+const QUICK_PINGS: u32 = 8;
 const QUICK_PING_EVERY: Duration = Duration::from_millis(200);
+const EARLY_PINGS: u32 = 8;
+const EARLY_PING_EVERY: Duration = Duration::from_secs(1);
 /// Later pings: a crystal is off by less than 100 ppm, so a sample ages by 1 ms in this time.
 const PING_EVERY: Duration = Duration::from_secs(10);
-/// How much worse a sample counts as it ages: 50 ppm, a usual crystal (notes of RFC 5905, section 11.2.1: dispersion).
+/// How much worse a sample counts as it ages: 50 ppm, a usual crystal (RFC 5905, section 11.2.1: dispersion; it takes
+/// 15 ppm for disciplined clocks, which a page's is not).
 const AGEING: f64 = 50e-6;
+/// A clock that was seen to run away counts as ageing faster by that, and is asked more often; forgotten by half in a
+/// minute.
+const UNSTEADY: f64 = 500e-6;
+const UNSTEADY_HALF_LIFE_S: f64 = 60.0;
+const AGEING_MAX: f64 = 0.1;
+/// Samples that are kept: those of the last minutes.
+const SAMPLES_MAX: usize = 24;
+/// How fast the reading follows a better sample: slower than anybody sees or hears, faster than crystals drift.
+const SLEW: f64 = 5e-3;
+/// A sample that is off by more than so many dispersions tells of a clock that jumped.
+const JUMP_DISPERSIONS: f64 = 3.0;
 /// Pings without an answer that are remembered.
 const OUTSTANDING_MAX: usize = 8;
+/// Ticks come every 250 ms, in hidden pages every second; whoever heard nothing for so long may have been suspended.
+const GAP_MAX: Duration = Duration::from_secs(5);
+/// Wall and monotonic clock may differ by this between two inputs; more is a suspend that one of them did not count.
+const CLOCKS_APART_MS_MAX: f64 = 1000.0;
+/// How long after a suspend nothing is believed until the relay was asked anew.
+const SUSPECT_MAX: Duration = Duration::from_secs(5);
+/// What a reading without a question may be off by: the way of a slow mobile connection.
+const ONE_WAY_ERROR_MS: f64 = 1000.0;
 
 /// One reading of the relay's clock.
 #[derive(Clone, Copy, Debug)]
@@ -24,27 +48,69 @@ struct Sample {
     taken: MonoTime,
 }
 
-impl Sample {
-    fn error_ms_at(&self, now: MonoTime) -> f64 {
-        self.error_ms + AGEING * now.since(self.taken).as_secs_f64() * 1000.0
+/// The offset in use: it moves from one value to another at [`SLEW`].
+#[derive(Clone, Copy, Debug)]
+struct Course {
+    from_ms: f64,
+    at: MonoTime,
+    to_ms: f64,
+    slew: f64,
+}
+
+impl Course {
+    fn offset_ms(&self, now: MonoTime) -> f64 {
+        let may_ms = ms(now) - ms(self.at);
+        self.from_ms + (self.to_ms - self.from_ms).clamp(-self.slew * may_ms.max(0.0), self.slew * may_ms.max(0.0))
     }
 }
 
 /// Keeps the best reading: the one with the least error, counting its age.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct RelayClock {
-    best: Option<Sample>,
+    samples: VecDeque<Sample>,
+    course: Option<Course>,
+    ageing: f64,
     outstanding: Vec<(ActionId, MonoTime)>,
-    quick_left: u32,
+    pings: u32,
     next_ping: Option<MonoTime>,
+    last: Option<Now>,
+    suspect: Option<MonoTime>,
+}
+
+impl Default for RelayClock {
+    fn default() -> Self {
+        Self {
+            samples: VecDeque::new(),
+            course: None,
+            ageing: AGEING,
+            outstanding: Vec::new(),
+            pings: 0,
+            next_ping: None,
+            last: None,
+            suspect: None,
+        }
+    }
 }
 
 impl RelayClock {
-    /// A connection stands: whatever was measured over the former one may belong to another relay or another path.
+    /// To be told of every input: time that nobody counted is a suspend.
+    pub(super) fn handle_time(&mut self, now: Now) {
+        if let Some(last) = self.last.replace(now) {
+            let mono_ms = ms(now.mono) - ms(last.mono);
+            let apart_ms = (now.unix.ms() - last.unix.ms() - mono_ms).abs();
+            if now.mono.since(last.mono) >= GAP_MAX || apart_ms > CLOCKS_APART_MS_MAX {
+                self.suspect = Some(now.mono);
+                self.ask_anew(now.mono);
+            }
+        }
+        if self.suspect.is_some_and(|since| now.mono.since(since) >= SUSPECT_MAX) {
+            self.suspect = None;
+        }
+    }
+
+    /// A connection stands: its path may be another one.
     pub(super) fn handle_link_up(&mut self, now: MonoTime) {
-        self.outstanding.clear();
-        self.quick_left = QUICK_PINGS;
-        self.next_ping = Some(now);
+        self.ask_anew(now);
     }
 
     pub(super) fn handle_link_down(&mut self) {
@@ -53,15 +119,21 @@ impl RelayClock {
 
     /// A reading without a question: all that is known is that the message was under way for some time.
     pub(super) fn handle_one_way(&mut self, relay: UnixMs, now: MonoTime) {
-        /// What such a reading may be off by: the way of a slow mobile connection.
-        const ONE_WAY_ERROR_MS: f64 = 1000.0;
-        self.take(Sample { offset_ms: relay.ms() - ms(now), error_ms: ONE_WAY_ERROR_MS, taken: now });
+        if self.samples.is_empty() {
+            self.take(Sample { offset_ms: relay.ms() - ms(now), error_ms: ONE_WAY_ERROR_MS, taken: now });
+        }
     }
 
     pub(super) fn handle_pong(&mut self, id: ActionId, relay: UnixMs, now: MonoTime) {
         let Some(at) = self.outstanding.iter().position(|(asked, _)| *asked == id) else { return };
         let (_, sent) = self.outstanding.remove(at);
-        let half_ms = now.since(sent).as_secs_f64() * 1000.0 / 2.0;
+        if self.suspect.is_some_and(|since| sent < since) {
+            return;
+        }
+        if self.suspect.take().is_some() {
+            self.forget();
+        }
+        let half_ms = (ms(now) - ms(sent)) / 2.0;
         self.take(Sample { offset_ms: relay.ms() + half_ms - ms(now), error_ms: half_ms, taken: now });
     }
 
@@ -70,8 +142,13 @@ impl RelayClock {
         if self.next_ping.is_none_or(|due| due > now) {
             return false;
         }
-        self.quick_left = self.quick_left.saturating_sub(1);
-        self.next_ping = Some(now + if self.quick_left > 0 { QUICK_PING_EVERY } else { PING_EVERY });
+        self.pings = self.pings.saturating_add(1);
+        let every = match self.pings {
+            0..QUICK_PINGS => QUICK_PING_EVERY,
+            pings if pings < QUICK_PINGS + EARLY_PINGS || self.ageing_at(now) > UNSTEADY => EARLY_PING_EVERY,
+            _ => PING_EVERY,
+        };
+        self.next_ping = Some(now + every);
         if self.outstanding.len() == OUTSTANDING_MAX {
             self.outstanding.remove(0);
         }
@@ -81,23 +158,96 @@ impl RelayClock {
 
     /// The relay's clock now, in milliseconds since the Unix epoch; before the first reading, a clock of its own.
     pub(super) fn relay_ms(&self, now: MonoTime) -> f64 {
-        ms(now) + self.best.map_or(0.0, |sample| sample.offset_ms)
+        ms(now) + self.course.map_or(0.0, |course| course.offset_ms(now))
+    }
+
+    /// Whether the relay answered, and nothing happened since that made the answer doubtful.
+    pub(super) fn is_known(&self) -> bool {
+        self.suspect.is_none() && self.samples.iter().any(|sample| sample.error_ms < ONE_WAY_ERROR_MS)
+    }
+
+    /// Whether this device was suspended, as it seems, and the relay was not asked since.
+    pub(super) fn is_suspect(&self) -> bool {
+        self.suspect.is_some()
+    }
+
+    /// How far [`RelayClock::relay_ms`] may be off either way, in milliseconds.
+    pub(super) fn uncertainty_ms(&self, now: MonoTime) -> f64 {
+        let best = self.best(now).map_or(ONE_WAY_ERROR_MS, |best| self.error_ms(&best, now));
+        best + self.course.map_or(0.0, |course| (course.to_ms - course.offset_ms(now)).abs())
+    }
+
+    /// How many milliseconds of the reading's error come and go: what a device's clock may have run away since the last
+    /// good sample. (An uneven path makes an error, too, but one that stays.)
+    pub(super) fn wander_ms(&self, now: MonoTime) -> f64 {
+        let ageing = self.ageing_at(now);
+        let newest = self.samples.back().map_or(0.0, |sample| now.since(sample.taken).as_secs_f64() * 1000.0);
+        if ageing > UNSTEADY { ageing * newest } else { 0.0 }
+    }
+
+    /// How long a message takes one way, in milliseconds: the usual, and what nineteen of twenty stay below.
+    pub(super) fn one_way_ms(&self) -> (f64, f64) {
+        let mut ways: Vec<f64> = self.samples.iter().map(|sample| sample.error_ms).collect();
+        ways.sort_by(f64::total_cmp);
+        let at = |part: usize| ways.get((ways.len() * part / 20).min(ways.len().saturating_sub(1))).copied();
+        (at(10).unwrap_or(0.0), at(19).unwrap_or(0.0))
     }
 
     /// Forgets all readings: the relay is another one, with another clock.
     pub(super) fn forget(&mut self) {
-        self.best = None;
+        self.samples.clear();
+        self.course = None;
+    }
+
+    fn ask_anew(&mut self, now: MonoTime) {
+        self.outstanding.clear();
+        self.pings = 0;
+        self.next_ping = Some(now);
     }
 
     fn take(&mut self, sample: Sample) {
-        let worse = |best: Sample| best.error_ms_at(sample.taken) >= sample.error_ms;
-        if self.best.is_none_or(worse) {
-            self.best = Some(sample);
+        let now = sample.taken;
+        if let Some(best) = self.best(now) {
+            let off_ms = (sample.offset_ms - best.offset_ms).abs();
+            let dispersion_ms = sample.error_ms + self.error_ms(&best, now);
+            if off_ms > JUMP_DISPERSIONS * dispersion_ms && sample.error_ms < ONE_WAY_ERROR_MS {
+                let since_ms = now.since(best.taken).as_secs_f64() * 1000.0;
+                self.ageing = (off_ms / since_ms.max(1.0)).clamp(self.ageing, AGEING_MAX);
+                self.forget();
+            }
         }
+        if self.samples.back().is_some_and(|former| former.error_ms >= ONE_WAY_ERROR_MS) {
+            self.forget();
+        }
+        if self.samples.len() == SAMPLES_MAX {
+            self.samples.pop_front();
+        }
+        self.samples.push_back(sample);
+        let Some(best) = self.best(now) else { return };
+        // While the first answers come in, nothing hangs on the reading yet.
+        let begins = self.samples.len() < QUICK_PINGS as usize;
+        let from_ms = self.course.filter(|_| !begins).map_or(best.offset_ms, |course| course.offset_ms(now));
+        let slew = SLEW.max(2.0 * self.ageing_at(now));
+        self.course = Some(Course { from_ms, at: now, to_ms: best.offset_ms, slew });
+    }
+
+    fn best(&self, now: MonoTime) -> Option<Sample> {
+        let error_ms = |sample: &&Sample| self.error_ms(sample, now);
+        self.samples.iter().min_by(|a, b| error_ms(a).total_cmp(&error_ms(b))).copied()
+    }
+
+    fn error_ms(&self, sample: &Sample, now: MonoTime) -> f64 {
+        sample.error_ms + self.ageing_at(now) * now.since(sample.taken).as_secs_f64() * 1000.0
+    }
+
+    /// How fast samples age, by what was seen of this device's clock.
+    fn ageing_at(&self, now: MonoTime) -> f64 {
+        let calm_s = self.samples.front().map_or(0.0, |first| now.since(first.taken).as_secs_f64());
+        (self.ageing * 0.5_f64.powf(calm_s / UNSTEADY_HALF_LIFE_S)).max(AGEING)
     }
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a monotonic clock stays below 2^53 microseconds for 285 years")]
-fn ms(time: MonoTime) -> f64 {
+pub(super) fn ms(time: MonoTime) -> f64 {
     time.us() as f64 / 1000.0
 }

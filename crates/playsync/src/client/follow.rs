@@ -1,32 +1,44 @@
 //! Makes the player follow: which item, playing or not, and where.
+//!
+//! A player is brought to the room's place by meeting it: it stands at a place that the room has yet to reach, and starts
+//! at the moment at which the room does, less what it needs to start. So a start that was told ahead, a seek, a late
+//! join and a short pause of a player that is ahead are one thing, and each ends within some milliseconds of the room.
+//! What is left is corrected by the playback speed where the player can do that ([`Profile`]).
 
-use super::types::{Output, PlayerPhase, PlayerReport};
+mod commands;
+mod corrections;
+
+use super::drift::Drift;
+use super::profile::{Means, Profile};
+use super::types::{Output, PlayerKind, PlayerPhase, PlayerReport};
 use crate::{MonoTime, anchor::Anchor};
 use std::collections::VecDeque;
 use std::time::Duration;
-use streamshare_protocol::{MediaTime, PlaybackState, PlayerState, PlaylistItem, Speed};
+use streamshare_protocol::{MediaTime, PlaybackState, PlayerState, PlaylistItem};
 
-/// How far a playing player may be off before it is sent to the room's place. A seek costs 0.1 to 0.4 s of picture on
-/// the players that we measured, so less than that is better left alone until playback speed can be used.
-const JUMP_S: f64 = 0.5;
-/// How far a paused player may be off: two frames at 25 per second. WebKitGTK stayed black after a paused seek by some
-/// hundredths of a second and the next one behind it, so what a pause is off by is not worth a seek.
-const PAUSED_OFF_S: f64 = 0.08;
+/// How far a playing player may be off before it is sent to the room's place. Speed makes up for a second in 15 s, unheard; a
+/// seek takes a third of a second of picture and sound.
+const JUMP_S: f64 = 1.0;
+/// How late a player may start, in milliseconds, before it is worth a seek: what is missing has to be made up for.
+const LATE_MS_MAX: f64 = 300.0;
+const LATE_PAUSE_MS_MAX: f64 = 80.0;
+/// How long a player waits for the room to come to where it stands, in milliseconds, rather than seek back.
+const WAIT_MS_MAX: f64 = 350.0;
+/// A start this near is now: timers are no better.
+const NOW_MS: f64 = 1.5;
+/// How far behind a player is sent on that waits for data.
+const STALLED_BEHIND_S: f64 = 3.0;
 /// How far before the end the last frame is shown at the latest: a frame at 10 per second.
 pub(super) const LAST_FRAME_S: f64 = 0.1;
-/// The pause between two seeks of ours. Doubled with each that did not help, so that a slow swarm is not chased.
+/// The pause between two seeks of ours: this, or three times what a seek takes. Doubled with each that did not help, so
+/// that a slow swarm is not chased.
 const SEEK_EVERY: Duration = Duration::from_secs(2);
-const SEEK_EVERY_MAX: Duration = Duration::from_secs(30);
 /// How often a paused player is sent to the same place.
 const PAUSED_TRIES: u32 = 3;
-/// The pause between two equal commands to a player that does not obey at once.
-const COMMAND_EVERY: Duration = Duration::from_millis(700);
-/// How far behind its target a player is right after a seek, to begin with; learned from each seek.
-const SEEK_LATENCY_S: f64 = 0.12;
-const SEEK_LATENCY_S_MAX: f64 = 1.0;
-
-/// Below this, two playback speeds are the same.
-const RATE_STEP_MIN: f64 = 1e-4;
+/// Players settle within this time after they report a seek to be done, or after they started.
+const SETTLE: Duration = Duration::from_millis(300);
+/// A seek that takes longer than this waits for data.
+const SEEK_IS_STALL: Duration = Duration::from_millis(1000);
 
 /// A command and when it was given.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,33 +47,86 @@ struct Given<T> {
     at: MonoTime,
 }
 
+/// What the player is to follow.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Target<'a> {
+    pub(super) head: Option<&'a PlaylistItem>,
+    /// The room's course on the relay's clock, which now reads `relay_ms`.
+    pub(super) course: &'a Anchor,
+    pub(super) relay_ms: f64,
+    /// Whether that clock is known well enough to correct a player by it.
+    pub(super) clock_known: bool,
+    /// Whether it may be wrong altogether: then nothing is done.
+    pub(super) clock_suspect: bool,
+    /// How far it may have wandered since it was read, in milliseconds.
+    pub(super) wander_ms: f64,
+    /// Whether the room stands because it waits for this player.
+    pub(super) waits_for_me: bool,
+}
+
 #[derive(Debug)]
 pub(super) struct Follower {
     /// What the player was told to load.
     loaded: Option<PlaylistItem>,
     report: Option<(PlayerReport, MonoTime)>,
+    /// Whether the report is one that was not acted on yet.
+    fresh: bool,
+    profile: Profile,
+    drift: Drift,
     last_state: Option<Given<PlaybackState>>,
     last_seek: Option<Given<MediaTime>>,
     last_rate: Option<Given<f64>>,
+    rate_tries: u32,
     seek_every: Duration,
     paused_tries: u32,
-    seek_latency_s: f64,
-    /// Set from a seek while playing until the player reports to be past it.
-    measuring: bool,
+    /// Since when a seek is under way, and whether it is one of ours.
+    seeking: Option<Given<bool>>,
+    /// Told to start from here, and not seen to move yet.
+    starting: Option<Given<f64>>,
+    /// Stands, though the room plays, to start at the right moment.
+    landing: bool,
+    /// Stands for that alone, to let the room catch up.
+    nudging: bool,
+    /// Whether it ever played this item.
+    has_played: bool,
+    /// From when on its error says something.
+    settled_at: MonoTime,
+    /// When someone last changed the room's course, and when a correction could be seen.
+    changed_at: MonoTime,
+    nudged_at: Option<MonoTime>,
+    probing: Option<MonoTime>,
+    room_plays: bool,
+    /// Set while the room waits for this player: whether it can go on.
+    recovered: Option<bool>,
+    wake: Option<MonoTime>,
 }
 
 impl Follower {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(kind: PlayerKind) -> Self {
         Self {
             loaded: None,
             report: None,
+            fresh: false,
+            profile: Profile::new(kind),
+            drift: Drift::default(),
             last_state: None,
             last_seek: None,
             last_rate: None,
+            rate_tries: 0,
             seek_every: SEEK_EVERY,
             paused_tries: 0,
-            seek_latency_s: SEEK_LATENCY_S,
-            measuring: false,
+            seeking: None,
+            starting: None,
+            landing: false,
+            nudging: false,
+            has_played: false,
+            settled_at: MonoTime::default(),
+            changed_at: MonoTime::default(),
+            nudged_at: None,
+            probing: None,
+            room_plays: false,
+            recovered: None,
+            wake: None,
         }
     }
 
@@ -70,173 +135,233 @@ impl Follower {
         let of_loaded = report.item == self.loaded.as_ref().and_then(|item| item.item_id);
         if of_loaded {
             self.report = Some((report, now));
+            self.fresh = true;
         }
     }
 
     /// The room's state changed by someone's act: what was tried for the former state counts no more.
-    pub(super) fn handle_change(&mut self) {
+    pub(super) fn handle_change(&mut self, now: MonoTime) {
         self.last_state = None;
         self.last_seek = None;
         self.seek_every = SEEK_EVERY;
-        self.measuring = false;
+        self.rate_tries = 0;
+        self.nudging = false;
+        self.nudged_at = None;
+        self.changed_at = now;
+        self.drift.reset();
     }
 
     pub(super) fn report(&self) -> Option<&PlayerReport> {
         self.report.as_ref().map(|(report, _)| report)
     }
 
+    pub(super) fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// When to look again.
+    pub(super) fn wake(&self) -> Option<MonoTime> {
+        self.wake
+    }
+
+    /// How far the player is behind the room, in milliseconds, and how much that scatters; where it plays with it.
+    pub(super) fn error_ms(&self) -> Option<(f64, f64)> {
+        let error_ms = self.drift.error_ms()?;
+        Some((error_ms, self.drift.sigma_ms()))
+    }
+
     /// Where the player is now.
     pub(super) fn position(&self, now: MonoTime) -> Option<MediaTime> {
         let (report, at) = self.report.as_ref()?;
-        let moves = report.phase == PlayerPhase::Ready && !report.paused && !report.seeking && !report.ended;
+        let stands = report.paused || report.seeking || report.ended || report.stalled;
+        let moves = report.phase == PlayerPhase::Ready && !stands;
         let moved_s = if moves { now.since(*at).as_secs_f64() * report.rate } else { 0.0 };
         Some(MediaTime::saturating(report.position.seconds() + moved_s))
     }
 
     /// What a SYNC says the player does.
-    pub(super) fn player_state(&self) -> PlayerState {
-        match self.report() {
-            None if self.loaded.is_some() => PlayerState::Loading,
-            None => PlayerState::Idle,
-            Some(report) => match report.phase {
-                PlayerPhase::Empty => PlayerState::Idle,
-                PlayerPhase::Loading => PlayerState::Loading,
-                PlayerPhase::Failed => PlayerState::Failed,
-                PlayerPhase::Following => PlayerState::Following,
-                PlayerPhase::Ready if report.paused => PlayerState::Paused,
-                PlayerPhase::Ready if report.stalled => PlayerState::Stalled,
-                PlayerPhase::Ready => PlayerState::Playing,
-            },
+    pub(super) fn player_state(&self, now: MonoTime) -> PlayerState {
+        let Some(report) = self.report() else {
+            return if self.loaded.is_some() { PlayerState::Loading } else { PlayerState::Idle };
+        };
+        let unless_new = |state| if self.has_played { state } else { PlayerState::Loading };
+        let seeks_long = self.seeking.is_some_and(|seek| now.since(seek.at) >= SEEK_IS_STALL);
+        match report.phase {
+            PlayerPhase::Empty => PlayerState::Idle,
+            PlayerPhase::Loading => PlayerState::Loading,
+            PlayerPhase::Failed => PlayerState::Failed,
+            PlayerPhase::Following => PlayerState::Following,
+            PlayerPhase::Ready if self.recovered == Some(false) => PlayerState::Stalled,
+            PlayerPhase::Ready if seeks_long && self.room_plays => unless_new(PlayerState::Stalled),
+            PlayerPhase::Ready if report.blocked => PlayerState::Paused,
+            PlayerPhase::Ready if self.landing && self.room_plays => unless_new(PlayerState::Playing),
+            PlayerPhase::Ready if report.paused => PlayerState::Paused,
+            PlayerPhase::Ready if report.stalled => unless_new(PlayerState::Stalled),
+            PlayerPhase::Ready => unless_new(PlayerState::Playing),
         }
     }
 
-    /// Commands the player. `anchor` is the room's course on the relay's clock, which now reads `relay_ms`.
-    pub(super) fn follow(
-        &mut self,
-        head: Option<&PlaylistItem>,
-        anchor: &Anchor,
-        relay_ms: f64,
-        now: MonoTime,
-        out: &mut VecDeque<Output>,
-    ) {
-        if !same_entry(self.loaded.as_ref(), head) {
-            self.loaded = head.cloned();
-            self.report = None;
-            self.handle_change();
-            out.push_back(Output::Load(self.loaded.clone()));
-            return;
+    /// Commands the player.
+    pub(super) fn follow(&mut self, target: &Target<'_>, now: MonoTime, out: &mut VecDeque<Output>) {
+        self.wake = None;
+        self.room_plays = target.course.state == PlaybackState::Playing;
+        if !same_entry(self.loaded.as_ref(), target.head) {
+            return self.load(target.head, now, out);
         }
+        let fresh = std::mem::take(&mut self.fresh);
         let Some((report, _)) = self.report.clone() else { return };
-        if report.phase != PlayerPhase::Ready {
+        if report.phase != PlayerPhase::Ready || target.clock_suspect {
             return;
         }
-        self.follow_speed(&report, anchor.speed, now, out);
+        self.learn(&report, fresh, now);
+        if !target.waits_for_me {
+            self.recovered = None;
+        }
         let end = report.duration.unwrap_or(MediaTime::saturating(f64::INFINITY));
-        let room = anchor.position(relay_ms);
+        let room = target.course.position(target.relay_ms);
         let room = if room > end { end } else { room };
-        match anchor.state {
+        match target.course.state {
             PlaybackState::Playing if room == end && report.ended => {}
-            PlaybackState::Playing => self.follow_playing(&report, room, end, now, out),
+            PlaybackState::Playing => self.follow_playing(target, &report, fresh, end, now, out),
+            PlaybackState::Paused if target.waits_for_me => {
+                self.set_rate(&report, target.course.speed.factor(), now, out);
+                self.catch_up(&report, room, now, out);
+            }
             PlaybackState::Paused => {
                 // A player that is sent to the very end shows nothing there: the last frame lies before it.
                 let last = MediaTime::saturating(end.seconds() - LAST_FRAME_S);
-                self.follow_paused(&report, if room > last && !report.ended { last } else { room }, now, out);
+                let place = if room > last && !report.ended { last } else { room };
+                self.follow_paused(target, &report, fresh, place, now, out);
             }
         }
     }
 
-    fn follow_speed(&mut self, report: &PlayerReport, speed: Speed, now: MonoTime, out: &mut VecDeque<Output>) {
-        let wanted = speed.factor();
-        let told = self
-            .last_rate
-            .is_some_and(|last| (last.what - wanted).abs() < RATE_STEP_MIN && now.since(last.at) < COMMAND_EVERY);
-        if (report.rate - wanted).abs() >= RATE_STEP_MIN && !told {
-            self.last_rate = Some(Given { what: wanted, at: now });
-            out.push_back(Output::Rate(wanted));
-        }
+    fn load(&mut self, head: Option<&PlaylistItem>, now: MonoTime, out: &mut VecDeque<Output>) {
+        self.loaded = head.cloned();
+        self.report = None;
+        self.handle_change(now);
+        self.profile.handle_disturbance();
+        (self.last_rate, self.seeking, self.starting) = (None, None, None);
+        (self.landing, self.has_played, self.recovered) = (false, false, None);
+        out.push_back(Output::Load(self.loaded.clone()));
     }
 
     fn follow_playing(
         &mut self,
+        target: &Target<'_>,
         report: &PlayerReport,
-        room: MediaTime,
+        fresh: bool,
         end: MediaTime,
         now: MonoTime,
         out: &mut VecDeque<Output>,
     ) {
-        if !report.seeking {
-            let error_s = room.seconds() - self.position(now).unwrap_or_default().seconds();
-            self.learn(report, error_s, now);
-            if error_s.abs() > JUMP_S && self.may_seek(now) {
-                let ahead_s = if report.blocked { 0.0 } else { self.seek_latency_s };
-                let target = MediaTime::saturating((room.seconds() + ahead_s).min(end.seconds()));
-                self.seek(target, now, out);
-                self.measuring = true;
-            }
-        }
-        if report.paused && !report.blocked {
-            self.command(PlaybackState::Playing, now, out);
-        }
-    }
-
-    fn follow_paused(&mut self, report: &PlayerReport, room: MediaTime, now: MonoTime, out: &mut VecDeque<Output>) {
-        if !report.paused {
-            self.command(PlaybackState::Paused, now, out);
-        }
-        let off_s = (room.seconds() - self.position(now).unwrap_or_default().seconds()).abs();
-        // A player that was sent here again and again and stands elsewhere has no frame nearer than that.
-        let again = self.last_seek.is_some_and(|seek| seek.what == room);
-        let tried = again && (self.paused_tries >= PAUSED_TRIES || !self.may_seek(now));
-        if off_s > PAUSED_OFF_S && !report.seeking && !tried {
-            self.paused_tries = if again { self.paused_tries + 1 } else { 1 };
-            self.seek(room, now, out);
-        }
-    }
-
-    fn command(&mut self, state: PlaybackState, now: MonoTime, out: &mut VecDeque<Output>) {
-        if self.last_state.is_some_and(|last| last.what == state && now.since(last.at) < COMMAND_EVERY) {
+        if report.blocked || report.seeking {
             return;
         }
-        self.last_state = Some(Given { what: state, at: now });
-        let position = self.position(now);
-        if let (Some((report, at)), Some(position)) = (&mut self.report, position) {
-            // Until the player says otherwise, believe that it obeys.
-            (report.paused, report.position, *at) = (state == PlaybackState::Paused, position, now);
+        let course = target.course;
+        if report.paused {
+            self.set_rate(report, course.speed.factor(), now, out);
+            return self.land(target, report, end, now, out);
         }
-        out.push_back(match state {
-            PlaybackState::Playing => Output::Play,
-            PlaybackState::Paused => Output::Pause,
-        });
+        // A pause is on its way, or what is known of the player is a guess.
+        if (self.landing && self.was_told(PlaybackState::Paused, now)) || !fresh {
+            return;
+        }
+        self.landing = false;
+        let error_s = course.position(target.relay_ms).seconds() - report.position.seconds();
+        if course.at_ms - target.relay_ms > self.profile.start_ms().bound().max(30.0) {
+            // It plays though the room starts later: a seek.
+            return self.meet(target, end, now, out);
+        }
+        let jump_s = if report.stalled { STALLED_BEHIND_S } else { JUMP_S };
+        if error_s.abs() > jump_s && (report.stalled || now >= self.settled_at) && self.may_seek(now) {
+            return self.meet(target, end, now, out);
+        }
+        if report.stalled || self.starting.is_some() || now < self.settled_at {
+            self.drift.reset();
+            return self.set_rate(report, course.speed.factor(), now, out);
+        }
+        if error_s.abs() < JUMP_S {
+            self.seek_every = SEEK_EVERY;
+        }
+        self.drift.handle_error(error_s * 1000.0, course.speed.factor(), now);
+        let may_correct = target.clock_known && error_s.abs() < JUMP_S;
+        match self.profile.means() {
+            _ if !may_correct => self.set_rate(report, course.speed.factor(), now, out),
+            Means::Rate => self.correct(target, report, now, out),
+            Means::Pause => self.correct_by_pauses(target, report, now, out),
+        }
     }
 
-    fn may_seek(&self, now: MonoTime) -> bool {
-        self.last_seek.is_none_or(|seek| now.since(seek.at) >= self.seek_every)
+    /// Stops the player, and sends it to where it meets the room.
+    fn meet(&mut self, target: &Target<'_>, end: MediaTime, now: MonoTime, out: &mut VecDeque<Output>) {
+        self.halt(now, out);
+        if let Some((report, _)) = self.report.clone().filter(|(report, _)| report.paused) {
+            self.land(target, &report, end, now, out);
+        }
     }
 
-    fn seek(&mut self, target: MediaTime, now: MonoTime, out: &mut VecDeque<Output>) {
-        if self.last_seek.is_some() {
-            self.seek_every = (self.seek_every * 2).min(SEEK_EVERY_MAX);
+    /// The player stands and the room plays: it starts when the room comes to where it is.
+    fn land(
+        &mut self,
+        target: &Target<'_>,
+        report: &PlayerReport,
+        end: MediaTime,
+        now: MonoTime,
+        out: &mut VecDeque<Output>,
+    ) {
+        if self.was_told(PlaybackState::Playing, now) {
+            return;
         }
-        self.last_seek = Some(Given { what: target, at: now });
-        if let Some((report, at)) = &mut self.report {
-            (report.position, report.seeking, *at) = (target, true, now);
+        self.landing = true;
+        let (course, start_ms) = (target.course, self.profile.start_ms().mean());
+        let starts_in_ms = (course.at_ms - target.relay_ms).max(0.0);
+        let wait_ms = course.reaches_ms(report.position) - target.relay_ms - start_ms;
+        let wait_max_ms = if self.nudging { JUMP_S * 1100.0 } else { WAIT_MS_MAX };
+        let late_max_ms = if self.profile.means() == Means::Rate { LATE_MS_MAX } else { LATE_PAUSE_MS_MAX };
+        let off = wait_ms > starts_in_ms + wait_max_ms || wait_ms < -late_max_ms;
+        if off && self.may_seek(now) {
+            let ahead_ms = starts_in_ms.max(self.profile.seek_ms().bound() + start_ms);
+            let place = course.position(target.relay_ms + ahead_ms);
+            return self.seek(if place > end { end } else { place }, now, out);
         }
-        out.push_back(Output::Seek(target));
+        if wait_ms > NOW_MS && !off {
+            self.wake = Some(now + Duration::from_secs_f64(wait_ms / 1000.0));
+            return;
+        }
+        self.starting = Some(Given { what: report.position.seconds(), at: now });
+        self.settled_at = now + SETTLE;
+        (self.landing, self.nudging) = (false, false);
+        self.drift.reset();
+        self.command(PlaybackState::Playing, now, out);
     }
 
-    /// After a seek while playing, what is missing to the room's place is what the seek took too long.
-    fn learn(&mut self, report: &PlayerReport, error_s: f64, now: MonoTime) {
-        /// Players settle within this time after they report the seek to be done.
-        const SETTLED: Duration = Duration::from_millis(300);
-        let settled = self.last_seek.is_some_and(|seek| now.since(seek.at) >= SETTLED);
-        if self.measuring && settled && !report.paused && !report.stalled {
-            self.measuring = false;
-            if error_s.abs() < SEEK_LATENCY_S_MAX {
-                self.seek_latency_s = (self.seek_latency_s + error_s / 2.0).clamp(0.0, SEEK_LATENCY_S_MAX);
-            }
-            if error_s.abs() < JUMP_S {
-                self.seek_every = SEEK_EVERY;
-            }
+    fn follow_paused(
+        &mut self,
+        target: &Target<'_>,
+        report: &PlayerReport,
+        fresh: bool,
+        place: MediaTime,
+        now: MonoTime,
+        out: &mut VecDeque<Output>,
+    ) {
+        (self.landing, self.nudging, self.starting) = (false, false, None);
+        self.drift.reset();
+        self.set_rate(report, target.course.speed.factor(), now, out);
+        if !report.paused {
+            return self.command(PlaybackState::Paused, now, out);
+        }
+        // Only the player itself knows where it came to stand.
+        if !fresh {
+            return;
+        }
+        let off_s = (place.seconds() - report.position.seconds()).abs();
+        // A player that was sent here again and again and stands elsewhere has no frame nearer than that.
+        let again = self.last_seek.is_some_and(|seek| seek.what == place);
+        let tried = again && (self.paused_tries >= PAUSED_TRIES || !self.may_seek(now));
+        if off_s > self.profile.paused_off_s() && !report.seeking && !tried {
+            self.paused_tries = if again { self.paused_tries + 1 } else { 1 };
+            self.seek(place, now, out);
         }
     }
 }

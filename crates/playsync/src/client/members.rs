@@ -4,7 +4,7 @@ use super::types::MemberView;
 use crate::MonoTime;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use streamshare_protocol::{MediaTime, MemberId, Name, PlayerState, Skew, SyncReport, User};
+use streamshare_protocol::{Latency, MediaTime, MemberId, Name, PlayerState, Skew, SyncReport, User};
 
 /// A report older than this says nothing any more; members report every 2 s.
 const REPORT_AGE_MAX: Duration = Duration::from_secs(10);
@@ -52,6 +52,13 @@ impl Members {
 
     pub(super) fn name(&self, member: MemberId) -> Option<&Name> {
         self.entries.get(&member).map(|entry| &entry.name)
+    }
+
+    /// How long before a start the others want to hear of it, in milliseconds, where it is one from another place or not.
+    pub(super) fn lead_ms(&self, me: Option<MemberId>, seeks: bool) -> f64 {
+        let reports = self.entries.iter().filter(|(id, _)| Some(**id) != me).filter_map(|(_, e)| e.report.as_ref());
+        let latency = |report: &SyncReport| if seeks { report.seek_latency } else { report.start_latency };
+        reports.filter_map(|(report, _)| latency(report)).map(Latency::ms).fold(0.0, f64::max)
     }
 
     pub(super) fn count(&self) -> usize {

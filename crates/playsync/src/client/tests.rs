@@ -55,6 +55,15 @@ fn report(item: u64, position: f64, paused: bool) -> PlayerReport {
     }
 }
 
+/// Lets time pass, in ticks.
+fn pass(client: &mut Client, from: f64, until: f64) {
+    let mut s = from;
+    while s < until {
+        client.handle(Input::Tick, now(s));
+        s += 0.25;
+    }
+}
+
 /// A client in a room that plays item 1, 20 s in, with a player that does so, too.
 fn watching() -> Client {
     let mut client = Client::new(ClientConfig {
@@ -73,6 +82,14 @@ fn watching() -> Client {
 fn drain(client: &mut Client) -> Vec<Output> {
     let quiet = |o: &Output| !matches!(o, Output::Send(ClientMessage::Ping { .. } | ClientMessage::Sync(_)));
     std::iter::from_fn(|| client.poll_output()).filter(quiet).collect()
+}
+
+/// The number of the PLAY or PAUSE among outputs.
+fn sent_action(outputs: &[Output]) -> Option<ActionId> {
+    outputs.iter().find_map(|output| match output {
+        Output::Send(ClientMessage::Play(control) | ClientMessage::Pause(control)) => control.action_id,
+        _ => None,
+    })
 }
 
 fn remote(state: PlaybackState, place: f64, n: u64, s: f64) -> Input {
@@ -112,7 +129,7 @@ fn ones_own_pause_is_sent_once_and_holds_against_what_it_crosses() {
     );
     client.handle(remote(PlaybackState::Playing, 21.1, 6, 1.1), now(1.1));
     assert_eq!((drain(&mut client).len(), client.view(now(1.1)).state), (0, PlaybackState::Paused));
-    let action_id = ActionId::FIRST;
+    let action_id = sent_action(&out).expect("a number");
     let relay_time = UnixMs::saturating(RELAY_MS + 1150.0);
     let taken = RelayMessage::Taken { action_id, order: order(7).expect("an order"), relay_time };
     client.handle(Input::Remote(taken), now(1.2));
@@ -124,27 +141,30 @@ fn ones_own_pause_is_sent_once_and_holds_against_what_it_crosses() {
 fn a_refused_command_is_taken_back() {
     let mut client = watching();
     client.handle(Input::Local(Action::Seek(MediaTime::saturating(90.0))), now(1.0));
-    drain(&mut client);
-    let error = RelayMessage::Error {
-        code: ErrorCode::RateLimited,
-        message: "Slow down.".into(),
-        action_id: Some(ActionId::FIRST),
-    };
+    let action_id = sent_action(&drain(&mut client));
+    let error = RelayMessage::Error { code: ErrorCode::RateLimited, message: "Slow down.".into(), action_id };
     client.handle(Input::Remote(error), now(1.1));
-    client.handle(Input::Player(report(1, 90.1, false)), now(1.1));
+    client.handle(Input::Player(report(1, 90.1, true)), now(1.1));
     let back = drain(&mut client).into_iter().any(|o| matches!(o, Output::Seek(place) if place.seconds() < 22.0));
     assert!(back, "the player returns to the room");
 }
 
 #[test]
-fn a_late_member_is_sent_ahead_of_the_seeks_duration() {
+fn a_late_member_is_sent_ahead_and_starts_when_the_room_comes() {
     let mut client = watching();
     client.handle(Input::Player(report(1, 3.0, true)), now(1.0));
     let out = drain(&mut client);
-    assert!(
-        matches!(&out[..], [Output::Seek(place), Output::Play] if (21.0..21.5).contains(&place.seconds())),
-        "{out:?}"
-    );
+    let [Output::Seek(place)] = &out[..] else { panic!("{out:?}") };
+    assert!((21.1..21.6).contains(&place.seconds()), "{place:?}");
+    client.handle(Input::Player(report(1, place.seconds(), true)), now(1.1));
+    let out = drain(&mut client);
+    let [Output::WakeAt(at)] = out[..] else { panic!("{out:?}") };
+    // What the player needs to start is counted.
+    let meets_s = 1.0 + place.seconds() - 21.0;
+    let wakes_s = at.since(MonoTime::default()).as_secs_f64();
+    assert!((0.0..0.05).contains(&(meets_s - wakes_s)), "at {meets_s}, wakes {wakes_s}");
+    client.handle(Input::Tick, Now { mono: at, ..now(wakes_s) });
+    assert_eq!(drain(&mut client), [Output::Play]);
 }
 
 #[test]
@@ -162,6 +182,8 @@ fn a_slow_swarm_is_not_chased() {
 #[test]
 fn the_end_of_an_item_leads_to_the_next_once() {
     let mut client = watching();
+    pass(&mut client, 0.0, 80.0);
+    drain(&mut client);
     for s in [80.0, 80.3, 80.6] {
         client.handle(Input::Player(PlayerReport { ended: true, ..report(1, 100.0, true) }), now(s));
     }
@@ -267,5 +289,7 @@ fn a_player_at_its_end_alone_does_not_stop_the_room() {
         drain(client).into_iter().filter(|o| matches!(o, Output::Send(ClientMessage::Pause(_)))).count()
     };
     assert_eq!(ended(&mut client, 1.0), 0);
+    pass(&mut client, 1.0, 79.5);
+    drain(&mut client);
     assert_eq!(ended(&mut client, 79.5), 1);
 }

@@ -13,6 +13,7 @@ struct Player {
     position: f64,
     at: f64,
     playing: bool,
+    rate: f64,
     seek_done: f64,
 }
 
@@ -21,7 +22,7 @@ pub(crate) const DURATION_S: f64 = 600.0;
 impl Player {
     fn place(&self, t: f64) -> f64 {
         let from = self.at.max(self.seek_done);
-        let moved = if self.playing { (t - from).max(0.0) } else { 0.0 };
+        let moved = if self.playing { (t - from).max(0.0) * self.rate } else { 0.0 };
         (self.position + moved).min(DURATION_S)
     }
 
@@ -39,7 +40,7 @@ impl Player {
                 (Some(_), true) => PlayerPhase::Ready,
             },
             position: MediaTime::saturating(self.place(t)),
-            rate: 1.0,
+            rate: self.rate,
             buffer: MediaTime::saturating(10.0),
             duration: ready.then(|| MediaTime::saturating(DURATION_S)),
             paused: !self.playing,
@@ -56,6 +57,8 @@ pub(crate) struct Ours {
     player: Player,
     /// What this device's clock shows more than the true time.
     skew_s: f64,
+    /// When it wants a tick.
+    pub(crate) wake: Option<f64>,
 }
 
 impl Ours {
@@ -66,7 +69,7 @@ impl Ours {
             resume_key: ResumeKey::new(&format!("key of {name}")).unwrap(),
             player: PlayerKind::Unknown,
         };
-        Self { client: Client::new(config), player: Player::default(), skew_s: rng.float() * 1e5 }
+        Self { client: Client::new(config), player: Player::default(), skew_s: rng.float() * 1e5, wake: None }
     }
 
     pub(crate) fn now(&self, t: f64) -> streamshare_playsync::Now {
@@ -82,7 +85,8 @@ impl Ours {
             match output {
                 Output::Send(message) => sent.push(message),
                 Output::Load(item) => {
-                    *player = Player { item, ready_at: t + 0.3 + rng.float() * 2.0, at: t, ..Player::default() };
+                    *player =
+                        Player { item, ready_at: t + 0.3 + rng.float() * 2.0, at: t, rate: 1.0, ..Player::default() };
                 }
                 Output::Seek(place) => {
                     player.settle(t);
@@ -97,7 +101,12 @@ impl Ours {
                     player.settle(t);
                     player.playing = false;
                 }
-                Output::Notice(_) | Output::Rate(_) | Output::WakeAt(_) => {}
+                Output::Rate(rate) => {
+                    player.settle(t);
+                    player.rate = rate;
+                }
+                Output::WakeAt(at) => self.wake = Some(at.us() as f64 / 1e6 - self.skew_s),
+                Output::Notice(_) => {}
             }
         }
         sent
@@ -136,9 +145,9 @@ impl Plain {
         Self { name: name.into(), playlist: Vec::new(), status: Status::IDLE, at: 0.0 }
     }
 
-    pub(crate) fn join(&self) -> ClientMessage {
+    pub(crate) fn join(&self) -> Join {
         let (name, room_id) = (Name::new(&self.name).unwrap(), RoomId::new("r").unwrap());
-        ClientMessage::Join(Join { name, room_id, resume_key: None, timed: false })
+        Join { name, room_id, resume_key: None, timed: false }
     }
 
     pub(crate) fn place(&self, t: f64) -> f64 {

@@ -53,6 +53,8 @@ enum Event {
     Down { peer: usize, connection: u32, message: RelayMessage },
     Connect { peer: usize },
     Tick { peer: usize },
+    Wake { peer: usize },
+    Timeout,
     Act,
     Disturb,
 }
@@ -63,6 +65,8 @@ pub(crate) struct World {
     sequence: u64,
     events: BTreeMap<(u64, u64), Event>,
     room: Room,
+    /// When the room wants to be asked again.
+    due: Option<RelayTime>,
     restarts: u32,
     peers: Vec<Peer>,
     restarts_allowed: bool,
@@ -90,6 +94,7 @@ impl World {
         let ours = 1 + rng.below(4);
         let mut world = Self {
             room: Room::new(Epoch::new("0").unwrap(), relay_time(0.0)),
+            due: None,
             // A room of plain peers alone has no memory.
             restarts_allowed: rng.below(2) == 0,
             rng,
@@ -154,13 +159,19 @@ impl World {
                     self.send_up(peer, sent);
                 }
             }
+            Event::Wake { peer } => {
+                if let Kind::Ours(ours) = &mut self.peers[peer].kind {
+                    let sent = ours.tick(t, &mut self.rng);
+                    self.send_up(peer, sent);
+                }
+            }
             Event::Connect { peer } => {
                 let p = &mut self.peers[peer];
                 p.connected = true;
                 p.connection += 1;
                 let sent = match &mut p.kind {
                     Kind::Ours(ours) => ours.handle(Input::LinkUp, t, &mut self.rng),
-                    Kind::Plain(plain) => vec![plain.join()],
+                    Kind::Plain(plain) => vec![ClientMessage::Join(plain.join())],
                 };
                 self.send_up(peer, sent);
             }
@@ -185,6 +196,12 @@ impl World {
                 };
                 self.send_up(peer, sent);
             }
+            Event::Timeout => {
+                if self.room.poll_timeout().is_some_and(|due| due <= relay_time(t)) {
+                    self.room.handle_timeout(relay_time(t));
+                    self.deliver();
+                }
+            }
             Event::Act => {
                 if t < BUSY_S {
                     let pause = if self.rng.below(3) == 0 { 0.02 } else { self.rng.float() * 4.0 };
@@ -203,6 +220,11 @@ impl World {
     }
 
     fn send_up(&mut self, peer: usize, messages: Vec<ClientMessage>) {
+        if let Kind::Ours(ours) = &mut self.peers[peer].kind
+            && let Some(wake) = ours.wake.take()
+        {
+            self.at(wake.max(self.t) + 0.001, Event::Wake { peer });
+        }
         for message in messages {
             let p = &mut self.peers[peer];
             if !p.connected {
@@ -220,7 +242,7 @@ impl World {
         let time = relay_time(self.t);
         match (message, self.peers[peer].member) {
             (ClientMessage::Join(join), None) => {
-                let joined = self.room.handle_join(join.name, join.resume_key, time).unwrap();
+                let joined = self.room.handle_join(join, time).unwrap();
                 self.peers[peer].member = Some(joined.member);
             }
             (message, Some(member)) => self.room.handle_message(member, message, time),
@@ -230,6 +252,13 @@ impl World {
     }
 
     fn deliver(&mut self) {
+        let due = self.room.poll_timeout();
+        if due != self.due {
+            self.due = due;
+            if let Some(due) = due {
+                self.at(due.since(relay_time(0.0)).as_secs_f64() + 1e-5, Event::Timeout);
+            }
+        }
         while let Some(output) = self.room.poll_output() {
             for to in output.to {
                 let Some(peer) = self.peers.iter().position(|p| p.member == Some(to)) else { continue };
@@ -312,7 +341,7 @@ impl World {
     /// Asks the room itself, by entering it, and compares everyone with that.
     fn check(&mut self) {
         let t = self.t;
-        let joined = self.room.handle_join(Name::new("judge").unwrap(), None, relay_time(t)).unwrap();
+        let joined = self.room.handle_join(Plain::new("judge").join(), relay_time(t)).unwrap();
         let mut truth = None;
         while let Some(output) = self.room.poll_output() {
             if let (true, RelayMessage::Hello(hello)) = (output.to.contains(&joined.member), output.message) {

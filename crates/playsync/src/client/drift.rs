@@ -1,0 +1,159 @@
+//! How far a playing player is off, and which speed brings it back.
+
+use crate::MonoTime;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Samples of which the middle one counts: a single reading may be off by whatever held up the page meanwhile.
+const SAMPLES: usize = 7;
+const SAMPLES_MIN: usize = 5;
+const SAMPLE_AGE_MAX: Duration = Duration::from_secs(8);
+/// From this error on a correction begins, in milliseconds, unless the readings scatter more. Half of what two players
+/// may be apart to be one: each of them may be off by that.
+const BEGIN_MS: f64 = 8.0;
+/// How often the readings' own scatter the error has to be.
+const BEGIN_SIGMAS: f64 = 2.0;
+/// Below this it ends.
+const END_MS: f64 = 2.0;
+/// The time constant of a correction: an error shrinks to a third within this.
+const CONVERGE_MS: f64 = 1500.0;
+/// Limits of a correction: 5 % are not heard (10 % were worse in every trial), a little more for what is heard anyway.
+const GAIN_MAX: f64 = 0.05;
+const GAIN_FAR_MAX: f64 = 0.08;
+const FAR_MS: f64 = 100.0;
+/// Chromium does nothing for less than this, and 0.0014 more than was said beyond it.
+const GAIN_MIN: f64 = 0.0025;
+/// Changes of the speed smaller than this are left out.
+const GAIN_STEP: f64 = 0.004;
+
+#[derive(Clone, Copy, Debug)]
+struct Sample {
+    at: MonoTime,
+    /// The error at that time, as it would be had nothing been corrected since the last reset, in milliseconds.
+    bare_ms: f64,
+}
+
+/// The error of a playing player: positive where it is behind.
+#[derive(Debug, Default)]
+pub(super) struct Drift {
+    samples: VecDeque<Sample>,
+    /// What corrections have made up for since the last reset, in milliseconds, and until when that is counted.
+    made_up_ms: f64,
+    counted: MonoTime,
+    /// The correction in force: this much faster than the room.
+    gain: f64,
+    speed: f64,
+}
+
+impl Drift {
+    /// Forgets what was measured, and what is being corrected.
+    pub(super) fn reset(&mut self) {
+        *self = Self::default();
+    }
+
+    /// An error was measured, in milliseconds, in a room that plays at `speed`.
+    pub(super) fn handle_error(&mut self, error_ms: f64, speed: f64, now: MonoTime) {
+        self.count(now);
+        self.speed = speed;
+        self.samples.retain(|sample| now.since(sample.at) < SAMPLE_AGE_MAX);
+        if self.samples.len() == SAMPLES {
+            self.samples.pop_front();
+        }
+        self.samples.push_back(Sample { at: now, bare_ms: error_ms + self.made_up_ms });
+    }
+
+    /// The error now, in milliseconds, once there are enough readings.
+    pub(super) fn error_ms(&self) -> Option<f64> {
+        (self.samples.len() >= SAMPLES_MIN).then(|| median(self.samples.iter().map(|s| s.bare_ms)) - self.made_up_ms)
+    }
+
+    /// How much the readings scatter, in milliseconds: the median distance from their median, as sigma of a normal
+    /// distribution.
+    pub(super) fn sigma_ms(&self) -> f64 {
+        let middle = median(self.samples.iter().map(|sample| sample.bare_ms));
+        1.4826 * median(self.samples.iter().map(|sample| (sample.bare_ms - middle).abs()))
+    }
+
+    pub(super) fn is_correcting(&self) -> bool {
+        self.gain != 0.0
+    }
+
+    /// How much faster than the room to play, as a share of its speed. `wander_ms` is how far the clock itself may have
+    /// gone astray.
+    pub(super) fn gain(&mut self, wander_ms: f64, now: MonoTime) -> f64 {
+        let Some(error_ms) = self.error_ms() else { return self.gain };
+        let off_ms = error_ms.abs();
+        let begin_ms = BEGIN_MS.max(BEGIN_SIGMAS * self.sigma_ms()).max(BEGIN_SIGMAS * wander_ms);
+        let ends = if self.is_correcting() { off_ms < END_MS } else { off_ms < begin_ms };
+        let crossed = self.is_correcting() && error_ms.signum() != self.gain.signum();
+        let wanted = if ends || crossed {
+            0.0
+        } else {
+            let limit = if off_ms > FAR_MS { GAIN_FAR_MAX } else { GAIN_MAX };
+            (off_ms / CONVERGE_MS).clamp(GAIN_MIN, limit).copysign(error_ms)
+        };
+        if (wanted == 0.0) != (self.gain == 0.0) || (wanted - self.gain).abs() >= GAIN_STEP {
+            self.count(now);
+            self.gain = wanted;
+        }
+        self.gain
+    }
+
+    fn count(&mut self, now: MonoTime) {
+        self.made_up_ms += self.gain * self.speed * now.since(self.counted).as_secs_f64() * 1000.0;
+        self.counted = now;
+    }
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Plays for a while with a player that begins `error_ms` behind, drifts by `drift` and adds `bias` to the speeds that
+    /// it is told; answers the errors after 5 s and at the end, how often the speed changed, and the largest correction.
+    fn play(error_ms: f64, drift: f64, bias: f64, seconds: u64) -> (f64, f64, u32, f64) {
+        let (mut controller, mut error, mut last, mut changes) = (Drift::default(), error_ms, 0.0, 0);
+        let (mut after_5_s, mut largest): (f64, f64) = (0.0, 0.0);
+        for step in 0..seconds * 20 {
+            let now = MonoTime::from_us(step * 50_000);
+            // One reading in nine is worthless.
+            let reading = if step % 9 == 4 { error + 80.0 } else { error };
+            controller.handle_error(reading, 1.0, now);
+            let gain = controller.gain(0.0, now);
+            changes += u32::from((gain - last).abs() > 1e-9);
+            (last, largest) = (gain, largest.max(gain.abs()));
+            error += 50.0 * (drift - if gain == 0.0 { 0.0 } else { gain + bias });
+            if step == 100 {
+                after_5_s = error;
+            }
+        }
+        (after_5_s, error, changes, largest)
+    }
+
+    #[test]
+    fn errors_vanish_and_stay_away() {
+        for (error_ms, bias) in [(300.0, 0.0014), (-300.0, 0.0014), (90.0, 0.0), (-12.0, 0.0014), (9.0, 0.0)] {
+            let (after_5_s, end, changes, largest) = play(error_ms, 0.0, bias, 60);
+            assert!(after_5_s.abs() < 40.0, "{error_ms}: {after_5_s} after 5 s");
+            assert!(end.abs() < 4.0, "{error_ms}: {end} at the end");
+            assert!(changes < 40 && largest <= GAIN_FAR_MAX, "{error_ms}: {changes} changes up to {largest}");
+        }
+    }
+
+    #[test]
+    fn a_small_error_is_left_alone() {
+        assert_eq!(play(6.0, 0.0, 0.0014, 60), (6.0, 6.0, 0, 0.0));
+    }
+
+    #[test]
+    fn a_crystal_is_followed_without_oscillation() {
+        let (_, end, changes, _) = play(0.0, 200e-6, 0.0014, 1800);
+        assert!(end.abs() < 10.0 && changes < 400, "{end} after {changes} changes");
+    }
+}
