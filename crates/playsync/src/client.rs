@@ -238,7 +238,10 @@ impl Client {
     /// The relay knows nothing of the room that this client was in: tell it, and keep on playing meanwhile.
     fn restore(&mut self, hello: &RelayHello, now: Now) -> bool {
         let (Some(epoch), Some(order)) = (self.epoch.take(), self.order.take()) else { return false };
-        let status = self.anchor().status(self.clock.relay_ms(now.mono));
+        let relay_ms = self.clock.relay_ms(now.mono);
+        let position = self.anchor().position(relay_ms);
+        // Where it will be when the relay hears of it.
+        let status = self.anchor().status(relay_ms + self.clock.one_way_ms().0);
         let restores = Some(Restores { epoch, order });
         let playlist = self.playlist.clone();
         self.send(ClientMessage::Hello(ClientHello {
@@ -252,7 +255,7 @@ impl Client {
         self.clock.forget();
         self.clock.handle_one_way(hello.dispatched_at, now.mono);
         let at_ms = self.clock.relay_ms(now.mono);
-        self.confirmed = Anchor { position: status.current_time, at_ms, ..*self.anchor() };
+        self.confirmed = Anchor { position, at_ms, ..*self.anchor() };
         self.pending.forget_controls();
         (self.epoch, self.order) = (hello.epoch.clone(), hello.order);
         self.restoring = Some(now.mono);

@@ -187,7 +187,8 @@ impl RelayClock {
 
     /// How long a message takes one way, in milliseconds: the usual, and what nineteen of twenty stay below.
     pub(super) fn one_way_ms(&self) -> (f64, f64) {
-        let mut ways: Vec<f64> = self.samples.iter().map(|sample| sample.error_ms).collect();
+        let answers = self.samples.iter().filter(|sample| sample.error_ms < ONE_WAY_ERROR_MS);
+        let mut ways: Vec<f64> = answers.map(|sample| sample.error_ms).collect();
         ways.sort_by(f64::total_cmp);
         let at = |part: usize| ways.get((ways.len() * part / 20).min(ways.len().saturating_sub(1))).copied();
         (at(10).unwrap_or(0.0), at(19).unwrap_or(0.0))
@@ -250,4 +251,130 @@ impl RelayClock {
 #[allow(clippy::cast_precision_loss, reason = "a monotonic clock stays below 2^53 microseconds for 285 years")]
 pub(super) fn ms(time: MonoTime) -> f64 {
     time.us() as f64 / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A relay whose clock shows this more than ours at first, and how it is asked and answered.
+    struct Asking {
+        clock: RelayClock,
+        next: ActionId,
+    }
+
+    fn at(s: f64) -> Now {
+        Now { mono: MonoTime::default() + Duration::from_secs_f64(s), unix: UnixMs::saturating(s * 1000.0) }
+    }
+
+    impl Asking {
+        fn new() -> Self {
+            let mut clock = RelayClock::default();
+            clock.handle_link_up(at(0.0).mono);
+            Self { clock, next: ActionId::FIRST }
+        }
+
+        /// From `from` to `until`: asks when that is due; `offset_ms` is the relay's clock minus ours, `ways_ms` what
+        /// question and answer take.
+        fn pass(
+            &mut self,
+            (from, until): (f64, f64),
+            offset_ms: impl Fn(f64) -> f64,
+            ways_ms: impl Fn(u64) -> (f64, f64),
+        ) {
+            let mut step = 0;
+            let mut s = from;
+            while s < until {
+                self.clock.handle_time(at(s));
+                if self.clock.poll_ping(self.next, at(s).mono) {
+                    let (there_ms, back_ms) = ways_ms(step);
+                    let taken_s = s + there_ms / 1000.0;
+                    let relay = UnixMs::saturating(taken_s * 1000.0 + offset_ms(taken_s));
+                    self.clock.handle_pong(self.next, relay, at(taken_s + back_ms / 1000.0).mono);
+                    self.next = self.next.next();
+                    step += 1;
+                }
+                s += 0.25;
+            }
+        }
+
+        fn error_ms(&self, s: f64, offset_ms: f64) -> f64 {
+            self.clock.relay_ms(at(s).mono) - (s * 1000.0 + offset_ms)
+        }
+    }
+
+    const OFFSET_MS: f64 = 1.7e12;
+
+    #[test]
+    fn the_answer_that_met_no_queue_counts() {
+        let mut asking = Asking::new();
+        assert!(!asking.clock.is_known());
+        asking.pass(
+            (0.0, 30.0),
+            |_| OFFSET_MS,
+            |n| if n == 3 { (20.0, 20.0) } else { (20.0 + 31.0 * (n % 5) as f64, 20.0) },
+        );
+        assert!(asking.error_ms(30.0, OFFSET_MS).abs() < 0.5, "{}", asking.error_ms(30.0, OFFSET_MS));
+        assert!((20.0..23.0).contains(&asking.clock.uncertainty_ms(at(30.0).mono)));
+    }
+
+    #[test]
+    fn an_uneven_way_is_half_of_its_unevenness() {
+        let mut asking = Asking::new();
+        asking.pass((0.0, 30.0), |_| OFFSET_MS, |_| (90.0, 10.0));
+        let error_ms = asking.error_ms(30.0, OFFSET_MS);
+        assert!((error_ms - 40.0).abs() < 1.0 && asking.clock.uncertainty_ms(at(30.0).mono) > 40.0, "{error_ms}");
+    }
+
+    #[test]
+    fn a_better_reading_is_approached_slowly() {
+        let mut asking = Asking::new();
+        asking.pass((0.0, 20.0), |_| OFFSET_MS, |_| (70.0, 10.0));
+        let mut s = 20.0;
+        while asking.clock.course.is_some_and(|course| (course.to_ms - OFFSET_MS).abs() > 1.0) {
+            asking.pass((s, s + 1.0), |_| OFFSET_MS, |_| (10.0, 10.0));
+            s += 1.0;
+        }
+        let course = asking.clock.course.expect("readings");
+        let began_s = course.at.since(MonoTime::default()).as_secs_f64();
+        // From 30 ms off, by 5 ms a second.
+        for (after_s, error_ms) in [(0.0, 30.0), (2.0, 20.0), (4.0, 10.0), (7.0, 0.0)] {
+            let seen_ms = asking.error_ms(began_s + after_s, OFFSET_MS);
+            assert!((seen_ms - error_ms).abs() < 1.0, "{seen_ms} after {after_s} s");
+        }
+    }
+
+    #[test]
+    fn a_crystal_of_200_ppm_is_followed() {
+        let mut asking = Asking::new();
+        let runs = |s: f64| OFFSET_MS + 0.2 * s;
+        asking.pass((0.0, 600.0), runs, |_| (15.0, 15.0));
+        assert!(asking.error_ms(600.0, runs(600.0)).abs() < 5.0, "{}", asking.error_ms(600.0, runs(600.0)));
+    }
+
+    #[test]
+    fn a_jump_is_taken_at_once_and_a_clock_that_runs_away_is_asked_more_often() {
+        let mut asking = Asking::new();
+        asking.pass((0.0, 40.0), |_| OFFSET_MS, |_| (15.0, 15.0));
+        asking.pass((40.0, 55.0), |_| OFFSET_MS + 700.0, |_| (15.0, 15.0));
+        assert!(asking.error_ms(55.0, OFFSET_MS + 700.0).abs() < 1.0);
+        // A second a minute.
+        let wobble = |s: f64| OFFSET_MS + 700.0 + (s - 55.0) * 16.7;
+        asking.pass((55.0, 115.0), wobble, |_| (15.0, 15.0));
+        assert!(asking.error_ms(115.0, wobble(115.0)).abs() < 60.0, "{}", asking.error_ms(115.0, wobble(115.0)));
+    }
+
+    #[test]
+    fn after_a_suspend_nothing_is_believed_until_the_relay_was_asked() {
+        let mut asking = Asking::new();
+        asking.pass((0.0, 10.0), |_| OFFSET_MS, |_| (15.0, 15.0));
+        // The monotonic clock stood for ten minutes.
+        let slept = Now { unix: UnixMs::saturating(610_000.0), ..at(10.1) };
+        asking.clock.handle_time(slept);
+        assert!(asking.clock.is_suspect() && !asking.clock.is_known());
+        assert!(asking.clock.poll_ping(asking.next, at(10.1).mono), "it asks at once");
+        let relay = UnixMs::saturating(10_115.0 + OFFSET_MS + 600_000.0);
+        asking.clock.handle_pong(asking.next, relay, at(10.13).mono);
+        assert!(asking.clock.is_known() && asking.error_ms(10.2, OFFSET_MS + 600_000.0).abs() < 1.0);
+    }
 }

@@ -8,13 +8,13 @@ use std::time::Duration;
 const SAMPLES: usize = 7;
 const SAMPLES_MIN: usize = 5;
 const SAMPLE_AGE_MAX: Duration = Duration::from_secs(8);
-/// From this error on a correction begins, in milliseconds, unless the readings scatter more. Half of what two players
-/// may be apart to be one: each of them may be off by that.
-const BEGIN_MS: f64 = 8.0;
+/// From this error on a correction begins, in milliseconds, unless the readings scatter more. Less than half of what two
+/// players may be apart: each of them may be off by that, and what is known of the relay's clock as well.
+const BEGIN_MS: f64 = 4.0;
 /// How often the readings' own scatter the error has to be.
 const BEGIN_SIGMAS: f64 = 2.0;
 /// Below this it ends.
-const END_MS: f64 = 2.0;
+const END_MS: f64 = 1.0;
 /// The time constant of a correction: an error shrinks to a third within this.
 const CONVERGE_MS: f64 = 1500.0;
 /// Limits of a correction: 5 % are not heard (10 % were worse in every trial), a little more for what is heard anyway.
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_small_error_is_left_alone() {
-        assert_eq!(play(6.0, 0.0, 0.0014, 60), (6.0, 6.0, 0, 0.0));
+        assert_eq!(play(3.0, 0.0, 0.0014, 60), (3.0, 3.0, 0, 0.0));
     }
 
     #[test]

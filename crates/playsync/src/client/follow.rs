@@ -19,11 +19,19 @@ use streamshare_protocol::{MediaTime, PlaybackState, PlayerState, PlaylistItem};
 /// How far a playing player may be off before it is sent to the room's place. Speed makes up for a second in 15 s, unheard; a
 /// seek takes a third of a second of picture and sound.
 const JUMP_S: f64 = 1.0;
+/// The same for a player whose picture has just stood for want of data: there is nothing more to be disturbed.
+const JUMP_STALLED_S: f64 = 0.5;
+/// A player that should move and has not for this long waits for data.
+const STILL: Duration = Duration::from_millis(150);
 /// How late a player may start, in milliseconds, before it is worth a seek: what is missing has to be made up for.
-const LATE_MS_MAX: f64 = 300.0;
+const LATE_MS_MAX: f64 = 100.0;
 const LATE_PAUSE_MS_MAX: f64 = 80.0;
 /// How long a player waits for the room to come to where it stands, in milliseconds, rather than seek back.
 const WAIT_MS_MAX: f64 = 350.0;
+/// How long it waits where it has just sought, and must not again.
+const WAIT_UNSOUGHT_MS_MAX: f64 = 4000.0;
+/// How much too early a player may run, in milliseconds, before it is stopped to start with the others.
+const EARLY_MS_MAX: f64 = 100.0;
 /// A start this near is now: timers are no better.
 const NOW_MS: f64 = 1.5;
 /// How far behind a player is sent on that waits for data.
@@ -89,6 +97,10 @@ pub(super) struct Follower {
     nudging: bool,
     /// Whether it ever played this item.
     has_played: bool,
+    /// Where it was last seen to play, and since when it is there.
+    still: Option<Given<f64>>,
+    /// Whether it waited for data and was not near the room since.
+    stalled_lately: bool,
     /// From when on its error says something.
     settled_at: MonoTime,
     /// When someone last changed the room's course, and when a correction could be seen.
@@ -120,6 +132,8 @@ impl Follower {
             landing: false,
             nudging: false,
             has_played: false,
+            still: None,
+            stalled_lately: false,
             settled_at: MonoTime::default(),
             changed_at: MonoTime::default(),
             nudged_at: None,
@@ -221,7 +235,8 @@ impl Follower {
         let room = target.course.position(target.relay_ms);
         let room = if room > end { end } else { room };
         match target.course.state {
-            PlaybackState::Playing if room == end && report.ended => {}
+            // Whoever is a little behind plays to the end.
+            PlaybackState::Playing if room == end && (report.ended || !report.paused) => {}
             PlaybackState::Playing => self.follow_playing(target, &report, fresh, end, now, out),
             PlaybackState::Paused if target.waits_for_me => {
                 self.set_rate(&report, target.course.speed.factor(), now, out);
@@ -243,6 +258,7 @@ impl Follower {
         self.profile.handle_disturbance();
         (self.last_rate, self.seeking, self.starting) = (None, None, None);
         (self.landing, self.has_played, self.recovered) = (false, false, None);
+        (self.still, self.stalled_lately) = (None, false);
         out.push_back(Output::Load(self.loaded.clone()));
     }
 
@@ -268,12 +284,18 @@ impl Follower {
             return;
         }
         self.landing = false;
-        let error_s = course.position(target.relay_ms).seconds() - report.position.seconds();
-        if course.at_ms - target.relay_ms > self.profile.start_ms().bound().max(30.0) {
+        // Before the room starts, it is told from where it will: whoever is behind starts sooner.
+        let ahead_ms = course.reaches_ms(report.position) - target.relay_ms;
+        let error_s = -ahead_ms / 1000.0 * course.speed.factor();
+        if course.at_ms > target.relay_ms && ahead_ms > EARLY_MS_MAX {
             // It plays though the room starts later: a seek.
             return self.meet(target, end, now, out);
         }
-        let jump_s = if report.stalled { STALLED_BEHIND_S } else { JUMP_S };
+        let jump_s = match (report.stalled, self.stalled_lately) {
+            (true, _) => STALLED_BEHIND_S,
+            (false, true) => JUMP_STALLED_S,
+            (false, false) => JUMP_S,
+        };
         if error_s.abs() > jump_s && (report.stalled || now >= self.settled_at) && self.may_seek(now) {
             return self.meet(target, end, now, out);
         }
@@ -284,6 +306,7 @@ impl Follower {
         if error_s.abs() < JUMP_S {
             self.seek_every = SEEK_EVERY;
         }
+        self.stalled_lately &= error_s.abs() > JUMP_STALLED_S;
         self.drift.handle_error(error_s * 1000.0, course.speed.factor(), now);
         let may_correct = target.clock_known && error_s.abs() < JUMP_S;
         match self.profile.means() {
@@ -317,15 +340,16 @@ impl Follower {
         let (course, start_ms) = (target.course, self.profile.start_ms().mean());
         let starts_in_ms = (course.at_ms - target.relay_ms).max(0.0);
         let wait_ms = course.reaches_ms(report.position) - target.relay_ms - start_ms;
-        let wait_max_ms = if self.nudging { JUMP_S * 1100.0 } else { WAIT_MS_MAX };
+        let seek_ms = self.profile.seek_ms().bound() + start_ms;
+        // Whoever was sent ahead may have been there sooner than usual.
+        let wait_max_ms = if self.nudging { JUMP_S * 1100.0 } else { seek_ms.max(WAIT_MS_MAX) };
         let late_max_ms = if self.profile.means() == Means::Rate { LATE_MS_MAX } else { LATE_PAUSE_MS_MAX };
         let off = wait_ms > starts_in_ms + wait_max_ms || wait_ms < -late_max_ms;
         if off && self.may_seek(now) {
-            let ahead_ms = starts_in_ms.max(self.profile.seek_ms().bound() + start_ms);
-            let place = course.position(target.relay_ms + ahead_ms);
+            let place = course.position(target.relay_ms + starts_in_ms.max(seek_ms));
             return self.seek(if place > end { end } else { place }, now, out);
         }
-        if wait_ms > NOW_MS && !off {
+        if wait_ms > NOW_MS && wait_ms < starts_in_ms + WAIT_UNSOUGHT_MS_MAX {
             self.wake = Some(now + Duration::from_secs_f64(wait_ms / 1000.0));
             return;
         }

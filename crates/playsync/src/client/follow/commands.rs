@@ -1,6 +1,6 @@
 //! What the player is told, and what it shows by how it obeys.
 
-use super::{Follower, Given, SETTLE};
+use super::{Follower, Given, SETTLE, STILL};
 use crate::MonoTime;
 use crate::client::types::{Output, PlayerReport};
 use std::collections::VecDeque;
@@ -87,6 +87,8 @@ impl Follower {
     pub(super) fn learn(&mut self, report: &PlayerReport, fresh: bool, now: MonoTime) {
         /// A start that takes longer than this waits for data.
         const START_MAX: Duration = Duration::from_secs(2);
+        /// Less than this between two reports is no movement.
+        const STEP_S: f64 = 0.001;
         /// So far a player has moved when it has started: more than its clock's grain.
         const MOVED_S: f64 = 0.01;
         if !fresh {
@@ -103,10 +105,14 @@ impl Follower {
             self.settled_at = now + SETTLE;
             self.drift.reset();
         }
-        if report.paused || report.stalled {
+        let position_s = report.position.seconds();
+        let still = self.still.filter(|_| !report.paused).filter(|still| position_s - still.what < STEP_S);
+        self.still = still.or(Some(Given { what: position_s, at: now }));
+        let stands = report.stalled || still.is_some_and(|still| now.since(still.at) >= STILL);
+        self.stalled_lately |= stands && self.starting.is_none() && self.has_played;
+        if report.paused || stands {
             return self.profile.handle_disturbance();
         }
-        let position_s = report.position.seconds();
         if let Some(start) = self.starting.filter(|start| position_s - start.what > MOVED_S) {
             let moved_ms = (position_s - start.what) / report.rate.max(0.1) * 1000.0;
             self.profile.learn_start(now.since(start.at).as_secs_f64() * 1000.0 - moved_ms);
