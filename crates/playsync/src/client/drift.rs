@@ -10,7 +10,7 @@ const SAMPLES_MIN: usize = 5;
 const SAMPLE_AGE_MAX: Duration = Duration::from_secs(8);
 /// From this error on a correction begins, in milliseconds, unless the readings scatter more. Less than half of what two
 /// players may be apart: each of them may be off by that, and what is known of the relay's clock as well.
-const BEGIN_MS: f64 = 4.0;
+const BEGIN_MS: f64 = 3.0;
 /// How often the readings' own scatter the error has to be.
 const BEGIN_SIGMAS: f64 = 2.0;
 /// Below this it ends.
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_small_error_is_left_alone() {
-        assert_eq!(play(3.0, 0.0, 0.0014, 60), (3.0, 3.0, 0, 0.0));
+        assert_eq!(play(2.5, 0.0, 0.0014, 60), (2.5, 2.5, 0, 0.0));
     }
 
     #[test]
