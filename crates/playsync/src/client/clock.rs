@@ -11,11 +11,12 @@ const QUICK_PINGS: u32 = 8;
 const QUICK_PING_EVERY: Duration = Duration::from_millis(200);
 const EARLY_PINGS: u32 = 8;
 const EARLY_PING_EVERY: Duration = Duration::from_secs(1);
-/// Later pings: a crystal is off by less than 100 ppm, so a sample ages by 1 ms in this time.
-const PING_EVERY: Duration = Duration::from_secs(10);
-/// How much worse a sample counts as it ages: 50 ppm, a usual crystal (RFC 5905, section 11.2.1: dispersion; it takes
-/// 15 ppm for disciplined clocks, which a page's is not).
-const AGEING: f64 = 50e-6;
+/// Later pings: two crystals differ by up to 200 ppm, so a sample ages by 1 ms in this time.
+const PING_EVERY: Duration = Duration::from_secs(5);
+/// How much worse a sample counts as it ages: what cheap crystals differ by (RFC 5905, section 11.2.1: dispersion; it
+/// takes 15 ppm for disciplined clocks, which a page's is not). With 50 ppm, a lucky sample was kept while the clock
+/// ran away by more than the next one was worse: twice the skew in the simulation.
+const AGEING: f64 = 150e-6;
 /// A clock that was seen to run away counts as ageing faster by that, and is asked more often; forgotten by half in a
 /// minute.
 const UNSTEADY: f64 = 500e-6;
@@ -315,7 +316,7 @@ mod tests {
             |n| if n == 3 { (20.0, 20.0) } else { (20.0 + 31.0 * (n % 5) as f64, 20.0) },
         );
         assert!(asking.error_ms(30.0, OFFSET_MS).abs() < 0.5, "{}", asking.error_ms(30.0, OFFSET_MS));
-        assert!((20.0..23.0).contains(&asking.clock.uncertainty_ms(at(30.0).mono)));
+        assert!((20.0..25.0).contains(&asking.clock.uncertainty_ms(at(30.0).mono)));
     }
 
     #[test]
