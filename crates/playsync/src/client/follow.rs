@@ -20,7 +20,7 @@ use streamshare_protocol::{MediaTime, PlaybackState, PlayerState, PlaylistItem};
 /// seek takes a third of a second of picture and sound.
 const JUMP_S: f64 = 1.0;
 /// The same for a player whose picture has just stood for want of data: there is nothing more to be disturbed.
-const JUMP_STALLED_S: f64 = 0.5;
+const JUMP_STALLED_S: f64 = 0.3;
 /// A player that should move and has not for this long waits for data.
 const STILL: Duration = Duration::from_millis(150);
 /// How late a player may start, in milliseconds, before it is worth a seek: what is missing has to be made up for.

@@ -1,6 +1,6 @@
 //! What the player is told, and what it shows by how it obeys.
 
-use super::{Follower, Given, SETTLE, STILL};
+use super::{Follower, Given, SEEK_IS_STALL, SETTLE, STILL};
 use crate::MonoTime;
 use crate::client::types::{Output, PlayerReport};
 use std::collections::VecDeque;
@@ -99,6 +99,8 @@ impl Follower {
             return;
         }
         if let Some(seek) = self.seeking.take() {
+            // It stood for want of data: a seek more is not seen, being late is.
+            self.stalled_lately |= now.since(seek.at) >= SEEK_IS_STALL && self.has_played;
             if seek.what {
                 self.profile.learn_seek(now.since(seek.at).as_secs_f64() * 1000.0);
             }
