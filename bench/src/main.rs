@@ -5,13 +5,15 @@
 
 mod first_light;
 mod swarm;
+mod sync;
 
 use anyhow::{Result, bail};
 
 /// What there is to measure.
-const BENCHES: [(&str, &str); 2] = [
+const BENCHES: [(&str, &str); 3] = [
     ("first-light", "drop to picture, one side's click to the other side's reaction, memory while playing"),
     ("swarm", "desktop and browser exchange films; a second word names one part of it:"),
+    ("sync", "how far apart players are that show one film; a second word names one part of it:"),
 ];
 
 #[tokio::main]
@@ -22,15 +24,22 @@ async fn main() -> Result<()> {
         [] => {
             for (name, what) in BENCHES {
                 println!("{name:12} {what}");
-            }
-            for (name, what) in swarm::PARTS {
-                println!("    {name:8} {what}");
+                let parts: &[(&str, &str)] = match name {
+                    "swarm" => &swarm::PARTS,
+                    "sync" => &sync::PARTS,
+                    _ => &[],
+                };
+                for (name, what) in parts {
+                    println!("    {name:9} {what}");
+                }
             }
             Ok(())
         }
         ["first-light"] => first_light::first_light().await,
         ["swarm"] => swarm::run(None).await,
         ["swarm", part] => swarm::run(Some(part)).await,
+        ["sync"] => sync::run(None).await,
+        ["sync", part] => sync::run(Some(part)).await,
         // What the bench starts as a process of its own, so that its time and memory can be told.
         ["part", "channel"] => swarm::ours::channels().await,
         ["part", "client"] => swarm::client::client().await,

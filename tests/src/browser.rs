@@ -19,7 +19,7 @@ pub const INSECURE_HOST: &str = "relay.test";
 #[derive(Debug)]
 pub struct Browser {
     page: Page,
-    _driver: Process,
+    driver: Process,
 }
 
 impl Browser {
@@ -53,7 +53,13 @@ impl Browser {
         client.goto(url).await.with_context(|| format!("open {url}"))?;
         let page = Page::new(client, case.output(), name);
         page.js("hear()").await?;
-        Ok(Self { page, _driver: driver })
+        Ok(Self { page, driver })
+    }
+
+    /// The process group that holds the browser and its driver.
+    #[must_use]
+    pub fn group(&self) -> u32 {
+        self.driver.id()
     }
 
     /// Gives the page files as its dialog would.

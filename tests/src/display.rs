@@ -33,6 +33,12 @@ impl Display {
         Ok(Self { name, bus_address, _xvfb: xvfb, _bus: bus })
     }
 
+    /// As programs that take it as an argument name the screen.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Points a program at this screen and bus.
     pub fn apply(&self, command: &mut Command) {
         command

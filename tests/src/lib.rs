@@ -26,7 +26,7 @@ pub use case::Case;
 pub use desktop::{Desktop, Launch};
 pub use display::Display;
 pub use foreign::ForeignPage;
-pub use measure::{median, pss_kib, unix_ms};
+pub use measure::{cpu_seconds, median, pss_kib, unix_ms};
 pub use media::Media;
 pub use page::Page;
 pub use peer::{PlainPeer, Transport};

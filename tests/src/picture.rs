@@ -1,4 +1,4 @@
-use crate::{Desktop, Page};
+use crate::Desktop;
 use anyhow::{Context as _, Result, bail};
 use std::path::Path;
 use std::process::Command;
@@ -45,7 +45,8 @@ impl Desktop {
     /// # Errors
     /// When there is no video, or no picture of it in time.
     pub async fn shows_video(&self, step: &str) -> Result<Look> {
-        let area = video_area(self).await?;
+        let [width, height, x, y] = self.video_area().await?;
+        let area = format!("{width}x{height}+{x}+{y}");
         let end = Instant::now() + PAINT_LIMIT;
         loop {
             let seen = look(&self.screen(step)?, &area)?;
@@ -57,13 +58,16 @@ impl Desktop {
             }
         }
     }
-}
 
-/// Where the video's own picture is on the screen, without the bars around it.
-async fn video_area(page: &Page) -> Result<String> {
-    let code = "const v = video(), r = v.getBoundingClientRect(), k = Math.min(r.width / v.videoWidth, r.height / v.videoHeight);
-        const w = v.videoWidth * k, h = v.videoHeight * k, d = devicePixelRatio;
-        const x = screenX + r.x + (r.width - w) / 2, y = screenY + r.y + (r.height - h) / 2;
-        return [w, h, x, y].map(n => Math.round(n * d)).reduce((text, n, i) => text + ['', 'x', '+', '+'][i] + n, '')";
-    page.js(code).await?.as_str().map(str::to_owned).context("an area")
+    /// Where the video's own picture is on the screen, without the bars around it: width, height, left and top in pixels.
+    ///
+    /// # Errors
+    /// When the page is gone or shows no video.
+    pub async fn video_area(&self) -> Result<[u32; 4]> {
+        let code = "const v = video(), r = v.getBoundingClientRect(), k = Math.min(r.width / v.videoWidth, r.height / v.videoHeight);
+            const w = v.videoWidth * k, h = v.videoHeight * k, d = devicePixelRatio;
+            const x = screenX + r.x + (r.width - w) / 2, y = screenY + r.y + (r.height - h) / 2;
+            return [w, h, x, y].map(n => Math.round(n * d))";
+        serde_json::from_value(self.js(code).await?).context("an area")
+    }
 }

@@ -1,0 +1,99 @@
+// Runs in the page whose player is measured, whoever made it: notes 20 times a second where the player is, reads the frame
+// numbers that are burned into the picture, and counts what the player is told. It can keep what the player is told from it,
+// which is how the meter is shown to tell control from none.
+(() => {
+  if (window.meter) return;
+  const EVERY_MS = 50;
+  const BITS = 16;
+  // The strip of blocks at the top of the film: its share of the height, see film.rs.
+  const STRIP = 1 / 9;
+  const now = () => performance.timeOrigin + performance.now();
+  const player = window.measured ?? document.querySelector("video");
+  const native = (name) => Object.getOwnPropertyDescriptor(HTMLMediaElement.prototype, name);
+  const real = player instanceof HTMLMediaElement;
+  const read = (name) => (real ? native(name).get.call(player) : player[name]);
+  const write = (name, value) => native(name).set.call(player, value);
+  const out = { samples: [], frames: [], told: [] };
+  let mode = "obeys";
+  let meant = { rate: 1 };
+  const tell = (what, value) => out.told.push([now(), what, value]);
+
+  if (real) {
+    const own = (name, what, change) => Object.defineProperty(player, name, {
+      configurable: true,
+      get: () => read(name),
+      set: (value) => {
+        tell(what, value);
+        change(value);
+      },
+    });
+    own("playbackRate", "rate", (value) => {
+      meant.rate = value;
+      if (mode === "obeys") write("playbackRate", value);
+      if (mode === "flipped") write("playbackRate", 2 - value);
+    });
+    own("currentTime", "seek", (value) => {
+      if (mode !== "deaf") write("currentTime", value);
+    });
+    for (const what of ["play", "pause"]) {
+      const method = player[what];
+      player[what] = () => {
+        tell(what, 0);
+        return mode === "deaf" ? Promise.resolve() : method.call(player);
+      };
+    }
+  }
+
+  setInterval(() => {
+    const place = read("currentTime");
+    out.samples.push([now(), place, read("playbackRate"), Number(read("paused")), Number(read("seeking"))]);
+  }, EVERY_MS);
+
+  // Grey code, so that a picture caught between two frames is off by one frame at most.
+  const canvas = new OffscreenCanvas(BITS, 1);
+  const pixels = canvas.getContext("2d", { willReadFrequently: true });
+  const frame = () => {
+    pixels.drawImage(player, 0, 0, player.videoWidth, player.videoHeight * STRIP, 0, 0, BITS, 1);
+    const { data } = pixels.getImageData(0, 0, BITS, 1);
+    let number = 0;
+    for (let bit = BITS - 1; bit >= 0; bit -= 1) {
+      const set = Number(data[bit * 4] > 127) ^ ((number >> (bit + 1)) & 1);
+      number |= set << bit;
+    }
+    return number;
+  };
+  let looking = false;
+  const look = (_, { expectedDisplayTime }) => {
+    if (!looking) return;
+    out.frames.push([performance.timeOrigin + expectedDisplayTime, frame()]);
+    player.requestVideoFrameCallback(look);
+  };
+
+  window.meter = {
+    now,
+    /** What was noted since the last call. */
+    take: () => Object.fromEntries(Object.keys(out).map((key) => [key, out[key].splice(0)])),
+    look: (on) => {
+      if (on && !looking) player.requestVideoFrameCallback(look);
+      looking = on;
+    },
+    frame,
+    /** Whether the player gets what it is told: "obeys", "deaf", or "flipped" (too fast where it should be too slow). */
+    mode: (name) => {
+      mode = name;
+      if (name === "deaf") write("playbackRate", 1);
+      if (name === "obeys") write("playbackRate", meant.rate);
+    },
+    /** Puts a playing player ahead by some seconds, within `within_ms`, without a seek. */
+    displace: (seconds, within_ms) => {
+      const before = mode;
+      mode = "deaf";
+      write("playbackRate", 1 + seconds / (within_ms / 1000));
+      setTimeout(() => window.meter.mode(before), within_ms);
+    },
+    quality: () => {
+      const { droppedVideoFrames, totalVideoFrames } = player.getVideoPlaybackQuality();
+      return [droppedVideoFrames, totalVideoFrames];
+    },
+  };
+})();

@@ -1,0 +1,136 @@
+//! How far apart players are that show one film: real ones, in programs of their own, on a real relay that is reached over
+//! bad links (50 ms each way, 15 ms of jitter).
+//!
+//! What a player says of its place is noted 20 times a second against the machine's clock, and compared with frame numbers
+//! that are read out of the picture. Beside the product, timingsrc is measured in the same way; it gets a clock that is right
+//! for nothing, so that what is compared is how well a player is kept at its place.
+
+mod cells;
+mod film;
+mod link;
+mod pair;
+mod screen;
+mod skew;
+
+use anyhow::{Result, bail, ensure};
+use pair::Pair;
+use std::time::Duration;
+
+/// The parts, in the order in which they run.
+pub(crate) const PARTS: [(&str, &str); 9] = [
+    ("meter", "the meter itself: 37 ms read as 37 +- 1, by clocks that are right and by players that stand"),
+    ("start", "two browsers: one person presses play"),
+    ("apart", "two browsers: one is put 300 ms ahead or back"),
+    ("seek", "two browsers: someone goes to another place"),
+    ("steady", "two browsers for 2 min, and the same without control"),
+    ("mutants", "two browsers that are told the wrong thing: the meter has to see it"),
+    ("desktop", "the desktop's window and a browser"),
+    ("timingsrc", "two browsers kept by timingsrc, all of the above"),
+    ("long", "two browsers for 30 min; only by its name"),
+];
+
+/// How long the film is: longer than what is measured in one go.
+const MINUTES: u32 = 5;
+const MINUTES_LONG: u32 = 34;
+const STEADY: Duration = Duration::from_secs(120);
+const STEADY_LONG: Duration = Duration::from_secs(30 * 60);
+const STEADY_SHORT: Duration = Duration::from_secs(60);
+
+/// Measures one part, or all but the long one.
+pub(crate) async fn run(only: Option<&str>) -> Result<()> {
+    if let Some(only) = only
+        && !PARTS.iter().any(|(name, _)| *name == only)
+    {
+        bail!("there is no part {only}; `./dev bench` lists them");
+    }
+    for (name, what) in PARTS {
+        if only.map_or(name == "long", |only| only != name) {
+            continue;
+        }
+        println!("-- {name}: {what}");
+        Box::pin(part(name)).await?;
+    }
+    Ok(())
+}
+
+async fn part(name: &str) -> Result<()> {
+    if name == "meter" {
+        return meter().await;
+    }
+    if name == "timingsrc" {
+        return timingsrc().await;
+    }
+    let minutes = if name == "long" { MINUTES_LONG } else { MINUTES };
+    let pair = &mut if name == "desktop" { Pair::with_desktop(minutes).await? } else { Pair::browsers(minutes).await? };
+    match name {
+        "start" => cells::start(pair, 6).await,
+        "apart" => cells::apart(pair, 6).await,
+        "seek" => cells::seek(pair, 10).await,
+        "steady" => {
+            cells::pictures(pair).await?;
+            cells::steady(pair, "kept", STEADY).await?;
+            pair.both("meter.mode('deaf')").await?;
+            cells::steady(pair, "not kept", STEADY_SHORT).await
+        }
+        "mutants" => {
+            for mode in ["deaf", "flipped"] {
+                pair.other.mode(mode).await?;
+                cells::apart(pair, 2).await?;
+                pair.other.mode("obeys").await?;
+            }
+            Ok(())
+        }
+        "desktop" => {
+            cells::start(pair, 4).await?;
+            cells::seek(pair, 4).await?;
+            cells::pictures(pair).await?;
+            cells::steady(pair, "kept", STEADY_SHORT).await
+        }
+        "long" => cells::steady(pair, "kept", STEADY_LONG).await,
+        _ => bail!("{name} is listed and does not exist"),
+    }
+}
+
+/// The peer to beat, in the same harness.
+async fn timingsrc() -> Result<()> {
+    let pair = &mut Pair::pages(MINUTES, ["/timingsrc", "/timingsrc"]).await?;
+    pair.control().await?;
+    pair.set_playing(true).await?;
+    cells::start(pair, 3).await?;
+    cells::apart(pair, 4).await?;
+    cells::seek(pair, 4).await?;
+    cells::steady(pair, "kept", STEADY_SHORT).await
+}
+
+/// The meter reads what was put in.
+async fn meter() -> Result<()> {
+    const AHEAD_MS: f64 = 37.0;
+    let right = |read: &[f64]| read.iter().all(|skew| (skew - AHEAD_MS).abs() <= 1.0);
+    let pair = &mut Pair::pages(MINUTES, ["/perfect?ahead=0.037", "/perfect"]).await?;
+    let from = pair.one.now_ms().await?;
+    pair.watch(Duration::from_secs(10)).await?;
+    let skews: Vec<f64> = pair.skews(from, f64::INFINITY).into_iter().map(|(_, skew)| skew).collect();
+    let skews = &skews[..skews.len().saturating_sub(10)];
+    let [low, high] = [0.0, 1.0].map(|part| skew::quantile(skews, part));
+    println!("clocks that are {AHEAD_MS} ms apart, in two browsers: {} notes from {low:.2} to {high:.2} ms", skews.len());
+    ensure!(skews.len() > 150 && right(skews), "the meter is wrong");
+
+    let pair = &mut Pair::pages(MINUTES, ["/still", "/still"]).await?;
+    pair.one.js("document.querySelector('video').currentTime = 20.037").await?;
+    pair.other.js("document.querySelector('video').currentTime = 20").await?;
+    for player in [&pair.one, &pair.other] {
+        player.until("!document.querySelector('video').seeking").await?;
+    }
+    let from = pair.one.now_ms().await?;
+    pair.watch(Duration::from_secs(3)).await?;
+    let skews: Vec<f64> = pair.skews(from, f64::INFINITY).into_iter().map(|(_, skew)| skew).collect();
+    let skews = &skews[..skews.len().saturating_sub(10)];
+    println!("players that stand {AHEAD_MS} ms apart: {:.2} ms", skew::quantile(skews, 0.5));
+    ensure!(skews.len() > 30 && right(skews), "the meter is wrong");
+    for (player, frame) in [(&pair.one, "480"), (&pair.other, "480")] {
+        let seen = player.js("return meter.frame()").await?.to_string();
+        ensure!(seen == frame, "the picture is read as {seen} instead of {frame}");
+    }
+    println!("the frame number is read right");
+    Ok(())
+}
