@@ -58,12 +58,16 @@ impl Notes {
         within.map(|sample| (sample.rate - 1.0).abs()).fold(0.0, f64::max)
     }
 
-    /// Where the player was, unless it was on its way; by the line between the notes before and after.
+    /// Where the player was, by the line between the notes before and after, if there are such; infinitely far where it was
+    /// on its way.
     pub(super) fn place_s(&self, at_ms: f64) -> Option<f64> {
         let after = self.samples.partition_point(|sample| sample.at_ms < at_ms);
         let (a, b) = (self.samples.get(after.checked_sub(1)?)?, self.samples.get(after)?);
-        if a.seeking || b.seeking || b.at_ms - a.at_ms > GAP_MS {
+        if b.at_ms - a.at_ms > GAP_MS {
             return None;
+        }
+        if a.seeking || b.seeking {
+            return Some(f64::NEG_INFINITY);
         }
         Some(a.place_s + (b.place_s - a.place_s) * (at_ms - a.at_ms) / (b.at_ms - a.at_ms))
     }
@@ -74,9 +78,10 @@ impl Notes {
 pub(super) fn skews(one: &Notes, other: &Notes, from_ms: f64, to_ms: f64) -> Vec<(f64, f64)> {
     let within = one.samples.iter().filter(|sample| (from_ms..to_ms).contains(&sample.at_ms));
     within
-        .map(|sample| {
-            let skew = other.place_s(sample.at_ms).filter(|_| !sample.seeking);
-            (sample.at_ms, skew.map_or(f64::INFINITY, |place_s| (sample.place_s - place_s) * 1000.0))
+        .filter_map(|sample| {
+            let place_s = other.place_s(sample.at_ms)?;
+            let skew = if sample.seeking { f64::INFINITY } else { (sample.place_s - place_s) * 1000.0 };
+            Some((sample.at_ms, skew))
         })
         .collect()
 }
