@@ -61,7 +61,8 @@ async fn part(name: &str) -> Result<()> {
         return timingsrc().await;
     }
     let minutes = if name == "long" { MINUTES_LONG } else { MINUTES };
-    let pair = &mut if name == "desktop" { Pair::with_desktop(minutes).await? } else { Pair::browsers(minutes).await? };
+    let pair =
+        &mut if name == "desktop" { Pair::with_desktop(minutes).await? } else { Pair::browsers(minutes).await? };
     match name {
         "start" => cells::start(pair, 6).await,
         "apart" => cells::apart(pair, 6).await,
@@ -116,7 +117,10 @@ async fn clocks() -> Result<()> {
     let pair = &mut Pair::pages(MINUTES, ["/perfect?ahead=0.037", "/perfect"]).await?;
     let skews = read(pair, Duration::from_secs(10)).await?;
     let [low, high] = [0.0, 1.0].map(|part| skew::quantile(&skews, part));
-    println!("clocks that are {AHEAD_MS} ms apart, in two browsers: {} notes from {low:.2} to {high:.2} ms", skews.len());
+    println!(
+        "clocks that are {AHEAD_MS} ms apart, in two browsers: {} notes from {low:.2} to {high:.2} ms",
+        skews.len()
+    );
     ensure!(skews.len() > 150 && is_right(&skews), "the meter is wrong");
     Ok(())
 }

@@ -43,7 +43,8 @@ pub fn pss_kib(group: u32) -> Result<(u64, Vec<(String, u64)>)> {
 /// When the system does not tell.
 pub fn cpu_seconds(group: u32) -> Result<f64> {
     // proc(5): utime and stime are fields 14 and 15, in ticks, of which Linux tells programs that there are 100 a second.
-    let ticks = |fields: &[String]| -> f64 { fields.iter().skip(11).take(2).filter_map(|f| f.parse::<f64>().ok()).sum() };
+    let ticks =
+        |fields: &[String]| -> f64 { fields.iter().skip(11).take(2).filter_map(|f| f.parse::<f64>().ok()).sum() };
     Ok(processes(group)?.iter().map(|(_, _, fields)| ticks(fields)).sum::<f64>() / 100.0)
 }
 

@@ -36,6 +36,12 @@ pub(crate) fn speed(bytes_per_second: u64) -> String {
     format!("{}/s", bytes(bytes_per_second))
 }
 
+/// How fast a room plays: `1×`, `1.25×`.
+pub(crate) fn pace(speed: f64) -> String {
+    let digits = format!("{speed:.2}");
+    format!("{}×", digits.trim_end_matches('0').trim_end_matches('.'))
+}
+
 /// How much of a whole, as a whole number of percent that says 100 only where nothing is missing.
 pub(crate) fn percent(done: u64, total: u64) -> Option<u64> {
     if total == 0 {
@@ -135,6 +141,13 @@ mod tests {
             ("a.b", "a b"),
         ] {
             assert_eq!(title(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn paces() {
+        for (speed, text) in [(1.0, "1×"), (0.5, "0.5×"), (1.25, "1.25×"), (2.0, "2×"), (1.004, "1×")] {
+            assert_eq!(pace(speed), text);
         }
     }
 

@@ -4,6 +4,7 @@
 //! browser; [`views`] show a snapshot and hand on what the person does. Nothing here decides about synchronisation.
 
 mod additions;
+mod alarm;
 mod app;
 mod clock;
 mod format;

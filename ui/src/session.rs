@@ -1,11 +1,12 @@
 //! A person's stay in a room: feeds the client state machine with what comes from relay, player and person, and does
 //! what it says. Not a view; views see its [`Snapshot`]s.
 
+use crate::alarm::Alarm;
 use crate::clock;
 use crate::ports::player::{self, PlayerPort, Sample};
 use crate::ports::room::{self, LinkEvent, RoomPort};
 use crate::ports::torrents::{OpenEvent, Operation, TorrentsPort};
-use gloo_timers::callback::{Interval, Timeout};
+use gloo_timers::callback::Interval;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
@@ -68,6 +69,8 @@ struct Core {
     /// Inputs that came while another was worked on.
     waiting: RefCell<VecDeque<Input>>,
     working: Cell<bool>,
+    /// Whether what was worked on may show.
+    shows: Cell<bool>,
     room: RefCell<Option<Box<dyn RoomPort>>>,
     player: Box<dyn PlayerPort>,
     torrents: Rc<dyn TorrentsPort>,
@@ -77,7 +80,7 @@ struct Core {
     opening: RefCell<Option<Operation>>,
     /// Counts the items loaded: what an earlier one still says is not about this one.
     load: Cell<u64>,
-    wake: RefCell<Option<Timeout>>,
+    alarm: Alarm,
     on_event: Callback<SessionEvent>,
     this: Weak<Core>,
 }
@@ -97,10 +100,18 @@ impl Session {
                 core.report();
             }
         }))?;
+        let woken: Rc<RefCell<Weak<Core>>> = Rc::clone(&later);
+        let alarm = Alarm::new(Callback::from(move |()| {
+            if let Some(core) = woken.borrow().upgrade() {
+                core.take(core.player_report(), false);
+                core.take(Input::Tick, false);
+            }
+        }));
         let core = Rc::new_cyclic(|this| Core {
             client: RefCell::new(Client::new(config)),
             waiting: RefCell::default(),
             working: Cell::new(false),
+            shows: Cell::new(false),
             room: RefCell::default(),
             player,
             torrents,
@@ -109,7 +120,7 @@ impl Session {
             media: RefCell::new(Media::Empty),
             opening: RefCell::default(),
             load: Cell::new(0),
-            wake: RefCell::default(),
+            alarm,
             on_event,
             this: this.clone(),
         });
@@ -118,7 +129,7 @@ impl Session {
         let tick_ms = u32::try_from(Client::TICK.as_millis()).unwrap_or(u32::MAX);
         let tick = Interval::new(tick_ms, move || {
             if let Some(core) = weak.upgrade() {
-                core.report();
+                core.take(core.player_report(), false);
                 core.handle(Input::Tick);
             }
         });
@@ -126,7 +137,7 @@ impl Session {
         let report_ms = u32::try_from(Client::REPORT_EVERY.as_millis()).unwrap_or(u32::MAX);
         let reports = Interval::new(report_ms, move || {
             if let Some(core) = weak.upgrade().filter(|core| core.player.is_playing()) {
-                core.report();
+                core.take(core.player_report(), false);
             }
         });
         let weak = core.this.clone();
@@ -181,9 +192,16 @@ impl Session {
 }
 
 impl Core {
-    /// Gives the client an input and does what it says. What comes meanwhile waits: outputs of one input stay together.
+    /// Gives the client an input and does what it says.
     fn handle(&self, input: Input) {
+        self.take(input, true);
+    }
+
+    /// Gives the client an input and does what it says. What comes meanwhile waits: outputs of one input stay together.
+    /// Inputs that come many times a second show nothing by themselves: the page is not drawn anew for them.
+    fn take(&self, input: Input, shows: bool) {
         self.waiting.borrow_mut().push_back(input);
+        self.shows.set(self.shows.get() || shows);
         if self.working.replace(true) {
             return;
         }
@@ -196,9 +214,11 @@ impl Core {
             }
         }
         self.working.set(false);
-        let playlist = self.client.borrow().view(clock::now()).playlist;
-        self.torrents.keep(&playlist);
-        self.on_event.emit(SessionEvent::Changed);
+        if self.shows.replace(false) {
+            let playlist = self.client.borrow().view(clock::now()).playlist;
+            self.torrents.keep(&playlist);
+            self.on_event.emit(SessionEvent::Changed);
+        }
     }
 
     fn take_link_event(&self, event: LinkEvent) {
@@ -218,6 +238,8 @@ impl Core {
     }
 
     fn perform(&self, output: Output) {
+        let shows = !matches!(output, Output::Send(_) | Output::Rate(_) | Output::WakeAt(_));
+        self.shows.set(self.shows.get() || shows);
         match output {
             Output::Send(message) => {
                 if let Some(room) = &*self.room.borrow() {
@@ -236,18 +258,9 @@ impl Core {
 
     /// Gives the client a tick at a moment, in the place of any that it asked for before.
     fn wake_at(&self, at: MonoTime) {
-        let weak = self.this.clone();
         let wait = at.since(clock::now().mono);
         // Timers have whole milliseconds, and must not come too early: the client would ask again.
-        let wait_ms = u32::try_from(wait.as_micros().div_ceil(1000)).unwrap_or(u32::MAX);
-        let wake = Timeout::new(wait_ms, move || {
-            if let Some(core) = weak.upgrade() {
-                core.report();
-                core.handle(Input::Tick);
-            }
-        });
-        // What it replaces is cancelled by being dropped.
-        self.wake.replace(Some(wake));
+        self.alarm.set(u32::try_from(wait.as_micros().div_ceil(1000)).unwrap_or(u32::MAX));
     }
 
     fn load(&self, item: Option<PlaylistItem>) {
@@ -291,6 +304,10 @@ impl Core {
 
     /// Tells the client what the player does.
     fn report(&self) {
+        self.handle(self.player_report());
+    }
+
+    fn player_report(&self) -> Input {
         let sample = self.player.sample();
         let phase = match &*self.media.borrow() {
             Media::Empty => PlayerPhase::Empty,
@@ -301,7 +318,7 @@ impl Core {
             Media::Opened { .. } if sample.ready => PlayerPhase::Ready,
             Media::Opened { .. } => PlayerPhase::Loading,
         };
-        self.handle(Input::Player(PlayerReport {
+        Input::Player(PlayerReport {
             item: self.item.borrow().as_ref().and_then(|item| item.item_id),
             phase,
             position: sample.position,
@@ -313,6 +330,6 @@ impl Core {
             ended: sample.ended,
             blocked: sample.blocked,
             stalled: sample.stalled,
-        }));
+        })
     }
 }

@@ -27,12 +27,13 @@ const FROM_NPM: [(&str, &str); 8] = [
 ];
 
 /// From ui/static, under the same name.
-const OWN: [&str; 12] = [
+const OWN: [&str; 13] = [
     "index.html",
     "app.css",
     "boot.js",
     "icon.svg",
     "stream.js",
+    "timer.js",
     "swarm/ice.js",
     "swarm/index.js",
     "swarm/metainfo.js",

@@ -177,12 +177,12 @@ impl Pair {
     pub(super) async fn set_playing(&mut self, plays: bool) -> Result<f64> {
         if let Keeper::Room { .. } = self.keeper {
             let state = if plays { "PLAYING" } else { "PAUSED" };
-            let code = format!(
-                "const at = meter.now(); if (room().state !== '{state}') $('play-toggle').click(); return at"
-            );
+            let code =
+                format!("const at = meter.now(); if (room().state !== '{state}') $('play-toggle').click(); return at");
             return self.one.js(&code).await?.as_f64().context("a time");
         }
-        let place_s = self.one.js("return document.querySelector('video').currentTime").await?.as_f64().context("a place")?;
+        let place_s =
+            self.one.js("return document.querySelector('video').currentTime").await?.as_f64().context("a place")?;
         self.set_course(place_s, if plays { 1.0 } else { 0.0 }).await
     }
 

@@ -151,7 +151,8 @@ mod tests {
 
     #[test]
     fn pictures_tell_who_is_ahead() {
-        let shown = |late_ms: f64| (0..50).map(|n| (f64::from(n) * 1000.0 / 24.0 + late_ms, f64::from(n))).collect::<Vec<_>>();
+        let shown =
+            |late_ms: f64| (0..50).map(|n| (f64::from(n) * 1000.0 / 24.0 + late_ms, f64::from(n))).collect::<Vec<_>>();
         let skews = skews_seen(&shown(0.0), &shown(37.0));
         assert!(skews.len() > 40 && skews.iter().all(|skew| (skew - 37.0).abs() < 1e-6), "{skews:?}");
     }

@@ -85,6 +85,10 @@ impl VideoElement {
         ] {
             video.set_attribute(name, value).ok()?;
         }
+        // What all of them do by themselves, old ones under another name: voices stay as they are while the speed changes.
+        for name in ["preservesPitch", "webkitPreservesPitch"] {
+            Reflect::set(&video, &name.into(), &JsValue::TRUE).ok()?;
+        }
         let state = Rc::new(State::default());
         let listeners = EVENTS
             .into_iter()

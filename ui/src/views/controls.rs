@@ -1,6 +1,7 @@
 //! The player's controls. They show the room, not the player: what everyone sees.
 
 use super::icons::{Icon, icon};
+use super::pace::Pace;
 use super::{slid, typed};
 use crate::app::Wish;
 use crate::format;
@@ -65,6 +66,7 @@ pub(crate) fn Controls(props: &Props) -> Html {
                     </span>
                 </span>
                 <span class="space"></span>
+                <Pace room={room.clone()} on_action={props.on_action.clone()} />
                 <button type="button" class="control" data-testid="fullscreen" title="Full screen (f)"
                     aria-label={if props.fullscreen { "Leave full screen" } else { "Full screen" }}
                     onclick={props.on_fullscreen.reform(|_| ())}>

@@ -5,7 +5,8 @@ use crate::additions::progress_text;
 use crate::app::Wish;
 use crate::ports::shell::Kind;
 use crate::session::{Media, Snapshot};
-use streamshare_protocol::Invitation;
+use streamshare_playsync::{Action, View};
+use streamshare_protocol::{Invitation, Name};
 use yew::prelude::*;
 
 /// What a message is about; also what it looks like.
@@ -14,6 +15,7 @@ enum About {
     Empty,
     Loading,
     Buffering,
+    Waiting,
     SoundOnly,
     Error,
     Web,
@@ -26,6 +28,7 @@ impl About {
             Self::Empty => "empty",
             Self::Loading => "loading",
             Self::Buffering => "buffering",
+            Self::Waiting => "waiting",
             Self::SoundOnly => "sound-only",
             Self::Error => "error",
             Self::Web => "web",
@@ -40,7 +43,7 @@ const FORSAKEN: &str =
 const SOUND_ONLY: &str = "Only sound: this player lacks the codec for the picture.";
 
 fn content(snapshot: &Snapshot, forsaken: bool) -> Option<(About, String)> {
-    let player = &snapshot.player;
+    let (room, player) = (&snapshot.room, &snapshot.player);
     let say = |about, text: &str| Some((about, text.to_owned()));
     match &snapshot.media {
         Media::Empty => say(
@@ -54,10 +57,26 @@ fn content(snapshot: &Snapshot, forsaken: bool) -> Option<(About, String)> {
             Some(reason) => Some((About::Error, reason.clone())),
             None if forsaken && (!player.ready || player.stalled) => say(About::Buffering, FORSAKEN),
             None if !player.ready => say(About::Loading, "Loading the video..."),
-            None if player.stalled => say(About::Buffering, "Buffering..."),
-            None if player.sound_only => say(About::SoundOnly, SOUND_ONLY),
-            None => None,
+            None if player.stalled && room.waiting_for.is_empty() => say(About::Buffering, "Buffering..."),
+            None if player.stalled => say(About::Buffering, "Buffering... The room waits for you."),
+            None => match waiting_text(room) {
+                Some(text) => Some((About::Waiting, text)),
+                None if player.sound_only => say(About::SoundOnly, SOUND_ONLY),
+                None => None,
+            },
         },
+    }
+}
+
+/// Whom the room waits for, where it does not wait for this person alone.
+fn waiting_text(room: &View) -> Option<String> {
+    let me = room.members.iter().find(|member| member.is_me).map(|member| &member.name);
+    let names: Vec<&str> = room.waiting_for.iter().filter(|name| Some(*name) != me).map(Name::as_str).collect();
+    match names[..] {
+        [] => None,
+        [name] => Some(format!("Waiting for {name}...")),
+        [one, other] => Some(format!("Waiting for {one} and {other}...")),
+        [one, ..] => Some(format!("Waiting for {one} and {} others...", names.len() - 1)),
     }
 }
 
@@ -68,17 +87,20 @@ pub(super) fn message(
     kind: Kind,
     invitation: &Invitation,
     on_wish: &Callback<Wish>,
+    on_action: &Callback<Action>,
 ) -> Html {
     let Some((about, text)) = content(snapshot, forsaken) else { return Html::default() };
     let mark = match about {
-        About::Loading | About::Buffering => html! { <span class="spinner" aria-hidden="true"></span> },
+        About::Loading | About::Buffering | About::Waiting => {
+            html! { <span class="spinner" aria-hidden="true"></span> }
+        }
         About::Empty | About::Web => icon(Icon::Screen),
         About::Error | About::SoundOnly => Html::default(),
     };
     let heading = match about {
         About::Empty => Some("Nothing is playing yet"),
         About::Error => Some("This cannot be played"),
-        About::Loading | About::Buffering | About::SoundOnly | About::Web => None,
+        About::Loading | About::Buffering | About::Waiting | About::SoundOnly | About::Web => None,
     };
     html! {
         <div class="message" data-testid="player-message" data-kind={about.name()} role="status">
@@ -88,6 +110,11 @@ pub(super) fn message(
             if about == About::Error {
                 <button type="button" class="primary" data-testid="retry" onclick={on_wish.reform(|_| Wish::Retry)}>
                     { icon(Icon::Retry) }<span>{ "Try again" }</span>
+                </button>
+            }
+            if about == About::Waiting {
+                <button type="button" class="secondary" data-testid="go-on" onclick={on_action.reform(|_| Action::Play)}>
+                    { icon(Icon::Play) }<span>{ "Go on now" }</span>
                 </button>
             }
             if about == About::Web || (about == About::Error && kind == Kind::Web) {
@@ -101,24 +128,52 @@ pub(super) fn message(
 mod tests {
     use super::*;
     use crate::ports::player::Sample;
-    use streamshare_playsync::{LinkState, View};
-    use streamshare_protocol::{MediaTime, PlaybackState, Playlist};
+    use streamshare_playsync::{LinkState, MemberView};
+    use streamshare_protocol::{MediaTime, MemberId, PlaybackState, Playlist, StallPolicy};
 
     fn about(media: Media, player: Sample) -> Option<About> {
         said(media, player, false).map(|(about, _)| about)
     }
 
     fn said(media: Media, player: Sample, forsaken: bool) -> Option<(About, String)> {
-        let room = View {
+        content(&Snapshot { room: room(&[]), media, player, trouble: None }, forsaken)
+    }
+
+    /// A room in which Ada, who is here, and Ben are, and which waits for some.
+    fn room(waiting_for: &[&str]) -> View {
+        let name = |name: &str| Name::new(name).expect("a name");
+        let member = |is_me, who| MemberView {
+            id: MemberId::FIRST,
+            name: name(who),
+            is_me,
+            player: None,
+            position: None,
+            buffer: None,
+            skew_ms: None,
+        };
+        View {
             link: LinkState::Joined,
-            members: Vec::new(),
+            members: vec![member(true, "Ada"), member(false, "Ben")],
             playlist: Playlist::default(),
             state: PlaybackState::Playing,
             position: MediaTime::ZERO,
             duration: None,
             needs_gesture: false,
-        };
-        content(&Snapshot { room, media, player, trouble: None }, forsaken)
+            skew: None,
+            waiting_for: waiting_for.iter().map(|who| name(who)).collect(),
+            speed: 1.0,
+            stall_policy: StallPolicy::Wait,
+        }
+    }
+
+    #[test]
+    fn who_is_waited_for_is_named_to_the_others() {
+        let text = |waiting_for: &[&str]| waiting_text(&room(waiting_for));
+        assert_eq!(text(&[]), None);
+        assert_eq!(text(&["Ada"]), None);
+        assert_eq!(text(&["Ada", "Ben"]).as_deref(), Some("Waiting for Ben..."));
+        assert_eq!(text(&["Ben", "Cid"]).as_deref(), Some("Waiting for Ben and Cid..."));
+        assert_eq!(text(&["Ben", "Cid", "Dan"]).as_deref(), Some("Waiting for Ben and 2 others..."));
     }
 
     #[test]

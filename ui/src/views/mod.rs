@@ -9,9 +9,11 @@ mod invite;
 mod keys;
 mod members;
 mod message;
+mod pace;
 mod player;
 mod playlist;
 pub(crate) mod room;
+mod skew;
 pub(crate) mod start;
 pub(crate) mod toasts;
 

@@ -65,7 +65,7 @@ pub(crate) fn Player(props: &Props) -> Html {
                 ondblclick={on_fullscreen.reform(|_| ())}>
                 { Html::VRef(props.node.clone()) }
             </div>
-            { message(&props.snapshot, props.forsaken, props.kind, &props.invitation, &props.on_wish) }
+            { message(&props.snapshot, props.forsaken, props.kind, &props.invitation, &props.on_wish, &props.on_action) }
             if room.needs_gesture {
                 <button type="button" class="gesture" data-testid="gesture" onclick={props.on_gesture.reform(|_| ())}>
                     { icon(Icon::Play) }<span>{ "Click to watch along" }</span>

@@ -1,7 +1,7 @@
 //! The room's page.
 
 use super::icons::{Icon, icon, logo};
-use super::{add::Add, invite::Invite, members::Members, player::Player, playlist::PlaylistView};
+use super::{add::Add, invite::Invite, members::Members, player::Player, playlist::PlaylistView, skew::SkewView};
 use crate::additions::PendingView;
 use crate::app::Wish;
 use crate::format;
@@ -69,9 +69,12 @@ pub(crate) fn RoomPage(props: &Props) -> Html {
                 />
                 <div class="under">
                     <h1 class="now">{ room.playlist.head().map_or("Nothing is playing", |item| item.label()) }</h1>
-                    if let Some(stats) = &props.stats {
-                        <p class="stats" data-testid="stats">{ stats_text(stats) }</p>
-                    }
+                    <div class="figures-line">
+                        <SkewView skew={room.skew} />
+                        if let Some(stats) = &props.stats {
+                            <p class="stats" data-testid="stats">{ stats_text(stats) }</p>
+                        }
+                    </div>
                 </div>
             </main>
             <aside class="side">
