@@ -20,6 +20,7 @@ mod picture;
 mod process;
 mod relay;
 mod swarm;
+mod together;
 
 pub use browser::{Browser, INSECURE_HOST};
 pub use case::Case;
@@ -34,3 +35,4 @@ pub use picture::{Look, look};
 pub use process::{Lines, Process, bound, root, target_folder};
 pub use relay::Relay;
 pub use swarm::{Seeder, Swarm, Torrent};
+pub use together::together;

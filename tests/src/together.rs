@@ -1,0 +1,39 @@
+use crate::Page;
+use anyhow::{Result, bail};
+use std::time::{Duration, Instant};
+
+/// How long two players may need until they are together, on a machine that is busy.
+const LIMIT: Duration = Duration::from_secs(30);
+/// So many readings in a row have to agree: one alone may be chance.
+const IN_A_ROW: u32 = 6;
+const INTERVAL: Duration = Duration::from_millis(150);
+
+/// Waits until two films that play at a room's speed are at one place, and stay there for a second; answers how far they
+/// were apart at the last, in seconds.
+///
+/// # Errors
+/// When they are not within `apart_s` in time.
+pub async fn together(one: &Page, other: &Page, speed: f64, apart_s: f64) -> Result<f64> {
+    let end = Instant::now() + LIMIT;
+    let (mut in_a_row, mut read) = (0, Vec::new());
+    while in_a_row < IN_A_ROW {
+        if Instant::now() > end {
+            bail!("not within {apart_s} s of each other, but {read:.3?}");
+        }
+        let places = [start_of(one, speed).await?, start_of(other, speed).await?];
+        let apart = places[0].zip(places[1]).map_or(f64::INFINITY, |(one, other)| (one - other).abs());
+        in_a_row = if apart < apart_s { in_a_row + 1 } else { 0 };
+        read.push(apart);
+        tokio::time::sleep(INTERVAL).await;
+    }
+    Ok(read.last().copied().unwrap_or(f64::INFINITY))
+}
+
+/// When the film would have begun, by the machine's clock in seconds, had it played at this speed all along; nothing while it
+/// does not play. Read in the page itself, so that the way to it counts for nothing.
+async fn start_of(page: &Page, speed: f64) -> Result<Option<f64>> {
+    let code = "const v = video(); const s = v.currentTime;
+        return v.paused || v.seeking ? null : { s, now: (performance.timeOrigin + performance.now()) / 1000 }";
+    let read = page.js(code).await?;
+    Ok(read["s"].as_f64().zip(read["now"].as_f64()).map(|(place_s, now_s)| now_s * speed - place_s))
+}
