@@ -44,10 +44,11 @@
     }
   }
 
-  setInterval(() => {
+  const note = () => {
     const place = read("currentTime");
     out.samples.push([now(), place, read("playbackRate"), Number(read("paused")), Number(read("seeking"))]);
-  }, EVERY_MS);
+  };
+  setInterval(note, EVERY_MS);
 
   // Grey code, so that a picture caught between two frames is off by one frame at most.
   const canvas = new OffscreenCanvas(BITS, 1);
@@ -71,6 +72,7 @@
 
   window.meter = {
     now,
+    note,
     /** What was noted since the last call. */
     take: () => Object.fromEntries(Object.keys(out).map((key) => [key, out[key].splice(0)])),
     look: (on) => {

@@ -30,7 +30,9 @@ const pages = {
     };
     const video = document.querySelector("video");
     window.control = () => setTimingsrc(video, timing);
-    video.addEventListener("canplaythrough", () => { window.ready = true; }, { once: true });
+    // All those modules may have come later than the film.
+    if (video.readyState === HTMLMediaElement.HAVE_ENOUGH_DATA) window.ready = true;
+    else video.addEventListener("canplaythrough", () => { window.ready = true; }, { once: true });
   </script>`),
   "/still": page(`<video src="/film.mp4" preload="auto" width="640"></video><script>
     document.querySelector("video").addEventListener("canplaythrough", () => { window.ready = true; }, { once: true });

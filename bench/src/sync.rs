@@ -17,12 +17,13 @@ use pair::Pair;
 use std::time::Duration;
 
 /// The parts, in the order in which they run.
-pub(crate) const PARTS: [(&str, &str); 9] = [
+pub(crate) const PARTS: [(&str, &str); 10] = [
     ("meter", "the meter itself: 37 ms read as 37 +- 1, by clocks that are right and by players that stand"),
     ("start", "two browsers: one person presses play"),
     ("apart", "two browsers: one is put 300 ms ahead or back"),
     ("seek", "two browsers: someone goes to another place"),
     ("steady", "two browsers for 2 min, and the same without control"),
+    ("hidden", "two browsers, one of them behind another page"),
     ("mutants", "two browsers that are told the wrong thing: the meter has to see it"),
     ("desktop", "the desktop's window and a browser"),
     ("timingsrc", "two browsers kept by timingsrc, all of the above"),
@@ -72,6 +73,12 @@ async fn part(name: &str) -> Result<()> {
             cells::steady(pair, "kept", STEADY).await?;
             pair.both("meter.mode('deaf')").await?;
             cells::steady(pair, "not kept", STEADY_SHORT).await
+        }
+        "hidden" => {
+            pair.other.hide().await?;
+            cells::start(pair, 3).await?;
+            cells::seek(pair, 3).await?;
+            cells::steady(pair, "kept", STEADY_SHORT).await
         }
         "mutants" => {
             for mode in ["deaf", "flipped"] {

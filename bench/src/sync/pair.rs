@@ -13,6 +13,8 @@ use streamshare_tests::{Browser, Case, Desktop, Launch, Page, Process, Relay, bo
 
 /// The meter, as it runs in each page.
 const METER: &str = include_str!("../../parts/meter.js");
+/// How often a page that is hidden is told to note something: its own timers are slowed down.
+const NOTE_EVERY: Duration = Duration::from_millis(50);
 /// How often notes are fetched.
 const FETCH_EVERY: Duration = Duration::from_secs(2);
 /// How long the film may take to be everywhere, and a page to be ready.
@@ -32,6 +34,8 @@ pub(super) enum Window {
 pub(super) struct Player {
     pub(super) window: Window,
     pub(super) notes: Notes,
+    /// Its page is behind another.
+    hidden: bool,
 }
 
 impl Deref for Player {
@@ -47,7 +51,7 @@ impl Deref for Player {
 
 impl Player {
     fn new(window: Window) -> Self {
-        Self { window, notes: Notes::default() }
+        Self { window, notes: Notes::default(), hidden: false }
     }
 
     /// The page's clock, in milliseconds since the Unix epoch.
@@ -64,6 +68,17 @@ impl Player {
     pub(super) async fn frames(&self) -> Result<[f64; 2]> {
         let quality = self.js("return meter.quality()").await?;
         Ok([0, 1].map(|at| quality[at].as_f64().unwrap_or(f64::NAN)))
+    }
+
+    /// Opens another page before it.
+    pub(super) async fn hide(&mut self) -> Result<()> {
+        let own = self.client().window().await.context("name a tab")?;
+        let other = self.client().new_window(true).await.context("open a tab")?;
+        self.client().switch_to_window(other.handle).await.context("go to a tab")?;
+        self.client().switch_to_window(own).await.context("go back to a tab")?;
+        self.until("document.visibilityState === 'hidden'").await?;
+        self.hidden = true;
+        Ok(())
     }
 
     async fn fetch(&mut self) -> Result<()> {
@@ -226,8 +241,12 @@ impl Pair {
     pub(super) async fn watch(&mut self, time: Duration) -> Result<()> {
         let end = Instant::now() + time;
         loop {
-            let left = end.saturating_duration_since(Instant::now());
-            tokio::time::sleep(left.min(FETCH_EVERY)).await;
+            let fetch_at = end.min(Instant::now() + FETCH_EVERY);
+            while self.other.hidden && Instant::now() < fetch_at {
+                self.other.js("meter.note()").await?;
+                tokio::time::sleep(NOTE_EVERY).await;
+            }
+            tokio::time::sleep_until(fetch_at.into()).await;
             self.one.fetch().await?;
             self.other.fetch().await?;
             if Instant::now() >= end {
