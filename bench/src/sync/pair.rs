@@ -165,6 +165,8 @@ impl Pair {
         for (name, path) in [("ada", one), ("ben", other)] {
             let browser = Browser::open(&case, name, &format!("http://127.0.0.1:{port}{path}")).await?;
             browser.until_within(LIMIT, "window.ready").await?;
+            // A person's click, without which a page must not play sound.
+            browser.click("page").await?;
             browser.js(METER).await?;
             windows.push(Player::new(Window::Browser(browser)));
         }
