@@ -22,7 +22,7 @@ pub(crate) const PARTS: [(&str, &str); 10] = [
     ("start", "two browsers: one person presses play"),
     ("apart", "two browsers: one is put 300 ms ahead or back"),
     ("seek", "two browsers: someone goes to another place"),
-    ("steady", "two browsers for 2 min, and the same without control"),
+    ("steady", "two browsers for 1.5 min, and the same without control"),
     ("hidden", "two browsers, one of them behind another page"),
     ("mutants", "two browsers that are told the wrong thing: the meter has to see it"),
     ("desktop", "the desktop's window and a browser"),
@@ -33,9 +33,10 @@ pub(crate) const PARTS: [(&str, &str); 10] = [
 /// How long the film is: longer than what is measured in one go.
 const MINUTES: u32 = 5;
 const MINUTES_LONG: u32 = 34;
-const STEADY: Duration = Duration::from_secs(120);
+const STEADY: Duration = Duration::from_secs(90);
+const STEADY_DESKTOP: Duration = Duration::from_secs(60);
 const STEADY_LONG: Duration = Duration::from_secs(30 * 60);
-const STEADY_SHORT: Duration = Duration::from_secs(60);
+const STEADY_SHORT: Duration = Duration::from_secs(40);
 
 /// Measures one part, or all but the long one.
 pub(crate) async fn run(only: Option<&str>) -> Result<()> {
@@ -89,10 +90,10 @@ async fn part(name: &str) -> Result<()> {
             Ok(())
         }
         "desktop" => {
-            cells::start(pair, 4).await?;
-            cells::seek(pair, 4).await?;
+            cells::start(pair, 3).await?;
+            cells::seek(pair, 3).await?;
             cells::pictures(pair).await?;
-            cells::steady(pair, "kept", STEADY_SHORT).await
+            cells::steady(pair, "kept", STEADY_DESKTOP).await
         }
         "long" => cells::steady(pair, "kept", STEADY_LONG).await,
         _ => bail!("{name} is listed and does not exist"),
@@ -105,8 +106,8 @@ async fn timingsrc() -> Result<()> {
     pair.control().await?;
     pair.set_playing(true).await?;
     cells::start(pair, 3).await?;
-    cells::apart(pair, 4).await?;
-    cells::seek(pair, 4).await?;
+    cells::apart(pair, 2).await?;
+    cells::seek(pair, 3).await?;
     cells::steady(pair, "kept", STEADY_SHORT).await
 }
 
