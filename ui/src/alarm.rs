@@ -12,8 +12,10 @@ use yew::Callback;
 pub(crate) struct Alarm {
     inner: Rc<Inner>,
     /// A timer that no hidden page slows down. Without it, where workers are missing, the page's own does.
-    worker: Option<(Worker, Closure<dyn FnMut(MessageEvent)>)>,
+    worker: Option<(Worker, OnMessage)>,
 }
+
+type OnMessage = Closure<dyn FnMut(MessageEvent)>;
 
 struct Inner {
     /// Counts what was set: what an earlier one still says is not about this one.
@@ -27,7 +29,7 @@ impl Alarm {
         let inner = Rc::new(Inner { number: Cell::new(0.0), page: RefCell::default(), on_ring });
         let worker = Worker::new("timer.js").ok().map(|worker| {
             let rings = Rc::clone(&inner);
-            let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+            let on_message = OnMessage::new(move |event: MessageEvent| {
                 if let Some(number) = event.data().as_f64() {
                     rings.ring(number);
                 }

@@ -26,7 +26,7 @@ const SEEDS: [u64; 2] = [1_000, 2_000];
 #[derive(Debug)]
 pub(super) enum Window {
     Browser(Browser),
-    Desktop(Desktop),
+    Desktop(Box<Desktop>),
 }
 
 /// A player and what was noted of it.
@@ -141,7 +141,7 @@ impl Pair {
         one.drop_files(&case, &[&film]).await?;
         let keeper = Keeper::Room { _relay: relay, _links: links };
         let pair = Self {
-            one: Player::new(Window::Desktop(one)),
+            one: Player::new(Window::Desktop(Box::new(one))),
             other: Player::new(Window::Browser(other)),
             keeper,
             _case: case,

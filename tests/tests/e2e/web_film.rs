@@ -78,6 +78,14 @@ async fn web_a_film_goes_through_the_service_worker() -> Result<()> {
     cid.plays().await?;
     cid.shows_picture(Media::Mp4).await?;
     cid.shot("late").await?;
+
+    // A page that was loaded anew may play no sound until its person clicks: then it starts where the others are.
+    ben.client().refresh().await?;
+    ben.joined().await?;
+    ben.element("gesture").await?;
+    ben.shot("blocked").await?;
+    ben.click("gesture").await?;
+    together(&cid, &ben, 1.0, TOGETHER_S).await?;
     Ok(())
 }
 
