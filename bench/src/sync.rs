@@ -17,7 +17,7 @@ use pair::Pair;
 use std::time::Duration;
 
 /// The parts, in the order in which they run.
-pub(crate) const PARTS: [(&str, &str); 10] = [
+pub(crate) const PARTS: [(&str, &str); 11] = [
     ("meter", "the meter itself: 37 ms read as 37 +- 1, by clocks that are right and by players that stand"),
     ("start", "two browsers: one person presses play"),
     ("apart", "two browsers: one is put 300 ms ahead or back"),
@@ -25,7 +25,8 @@ pub(crate) const PARTS: [(&str, &str); 10] = [
     ("steady", "two browsers for 1.5 min, and the same without control"),
     ("hidden", "two browsers, one of them behind another page"),
     ("mutants", "two browsers that are told the wrong thing: the meter has to see it"),
-    ("desktop", "the desktop's window and a browser"),
+    ("desktop", "the desktop's window and a browser: play, a seek, and a minute of playback"),
+    ("screen", "the same two, by what is on the window's screen"),
     ("timingsrc", "two browsers kept by timingsrc, all of the above"),
     ("long", "two browsers for 30 min; only by its name"),
 ];
@@ -63,8 +64,8 @@ async fn part(name: &str) -> Result<()> {
         return timingsrc().await;
     }
     let minutes = if name == "long" { MINUTES_LONG } else { MINUTES };
-    let pair =
-        &mut if name == "desktop" { Pair::with_desktop(minutes).await? } else { Pair::browsers(minutes).await? };
+    let with_desktop = matches!(name, "desktop" | "screen");
+    let pair = &mut if with_desktop { Pair::with_desktop(minutes).await? } else { Pair::browsers(minutes).await? };
     match name {
         "start" => cells::start(pair, 6).await,
         "apart" => cells::apart(pair, 6).await,
@@ -92,9 +93,9 @@ async fn part(name: &str) -> Result<()> {
         "desktop" => {
             cells::start(pair, 3).await?;
             cells::seek(pair, 3).await?;
-            cells::pictures(pair).await?;
             cells::steady(pair, "kept", STEADY_DESKTOP).await
         }
+        "screen" => cells::pictures(pair).await,
         "long" => cells::steady(pair, "kept", STEADY_LONG).await,
         _ => bail!("{name} is listed and does not exist"),
     }
