@@ -1,0 +1,27 @@
+//! Rooms in virtual time: viewers with wrong clocks, slow ways and real players' habits, kept together by our rules or by
+//! those of others, in one and the same world. An observer who sees every true place tells how far apart they are.
+//!
+//! No IO, no clock, no hash order: a seed gives the same room on every machine. What the players and networks do was
+//! measured or published, and is noted at each constant. What is deliberately not here: the ends of items and the
+//! playlist (playsync's own tests), relays that restart (there, too), pictures and sound.
+#![warn(missing_docs)]
+
+pub mod baselines;
+mod device;
+mod link;
+mod observer;
+mod outcome;
+mod player;
+mod rng;
+mod scenario;
+mod scheme;
+mod world;
+
+pub use device::{ClockSpec, Device};
+pub use link::{Link, LinkSpec};
+pub use outcome::{Histogram, Outcome};
+pub use player::{Model, Player, Sample};
+pub use rng::Rng;
+pub use scenario::{Cell, Incident, Scenario, SeatSpec};
+pub use scheme::{Effect, Happening, Relay, Scheme, UserAct, Viewer};
+pub use world::World;

@@ -1,0 +1,267 @@
+//! What befalls a room: who is in it, what they do and what goes wrong, all from a seed.
+
+use crate::Rng;
+use crate::device::{ClockSpec, us};
+use crate::link::LinkSpec;
+use crate::player::Model;
+use crate::scheme::UserAct;
+
+/// A kind of room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cell {
+    /// Ways that take as long there as back, Chromium, nothing goes wrong.
+    Symmetric,
+    /// Ways that take up to 100 ms longer in one direction.
+    Asymmetric,
+    /// Desktop windows on WebKitGTK among browsers.
+    Desktop,
+    /// Everything goes wrong now and then.
+    Rough,
+    /// Wall clocks that are slewed by a second a minute and set by hand.
+    Clocks,
+    /// One viewer's monotonic clock itself is slewed.
+    Unstable,
+    /// Peers that speak the web spec alone sit among ours.
+    Plain,
+    /// Up to 50 viewers.
+    Crowd,
+    /// Ten minutes without anybody touching anything.
+    Evening,
+}
+
+impl Cell {
+    /// All kinds, in the order of tables.
+    pub const ALL: [Self; 9] = [
+        Self::Symmetric,
+        Self::Asymmetric,
+        Self::Desktop,
+        Self::Rough,
+        Self::Clocks,
+        Self::Unstable,
+        Self::Plain,
+        Self::Crowd,
+        Self::Evening,
+    ];
+
+    /// What tables call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Symmetric => "symmetric",
+            Self::Asymmetric => "asymmetric",
+            Self::Desktop => "desktop",
+            Self::Rough => "rough",
+            Self::Clocks => "clocks",
+            Self::Unstable => "unstable",
+            Self::Plain => "plain",
+            Self::Crowd => "crowd",
+            Self::Evening => "evening",
+        }
+    }
+
+    /// The kind of room of a seed: of a hundred seeds one is a crowd and one an evening, for those take longest.
+    #[must_use]
+    pub fn of_seed(seed: u64) -> Self {
+        match seed % 100 {
+            98 => Self::Crowd,
+            99 => Self::Evening,
+            n => Self::ALL[usize::try_from(n % 7).unwrap_or(0)],
+        }
+    }
+}
+
+/// A viewer.
+#[derive(Clone, Debug)]
+pub struct SeatSpec {
+    /// Its clocks.
+    pub clock: ClockSpec,
+    /// Its way to the relay.
+    pub link: LinkSpec,
+    /// Its player.
+    pub model: Model,
+    /// How much too fast its sound card runs, in millionths.
+    pub card_ppm: f64,
+    /// Whether it speaks the web spec alone, where the scheme knows of that.
+    pub plain: bool,
+    /// Whether its skew counts. Peers that obey on arrival, and those whose monotonic clock lies, are only looked at
+    /// for what they do to the others.
+    pub counts: bool,
+}
+
+/// Something that happens to a room.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Incident {
+    /// A connection comes up.
+    Connect,
+    /// It goes down; the relay notices that many microseconds later.
+    Cut(u64),
+    /// The main thread is busy for that many microseconds.
+    Busy(u64),
+    /// The machine sleeps for that many microseconds.
+    Suspend(u64),
+    /// The tab is hidden, or shown again.
+    Hide(bool),
+    /// There is no data for that many microseconds.
+    Starve(u64),
+    /// The way loses everything for that many microseconds; all arrives after that.
+    Stall(u64),
+    /// The wall clock is set by that many milliseconds.
+    StepWall(f64),
+    /// The person acts.
+    Act(UserAct),
+}
+
+/// Everything that a seed means.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// The seed.
+    pub seed: u64,
+    /// The kind of room.
+    pub cell: Cell,
+    /// Who is in.
+    pub seats: Vec<SeatSpec>,
+    /// What happens when, in microseconds, and to whom; in the order of time.
+    pub script: Vec<(u64, usize, Incident)>,
+    /// When it is over.
+    pub end_us: u64,
+}
+
+impl Scenario {
+    /// The room of a seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self::of_cell(seed, Cell::of_seed(seed))
+    }
+
+    /// A room of a certain kind.
+    #[must_use]
+    pub fn of_cell(seed: u64, cell: Cell) -> Self {
+        let mut rng = Rng::new(seed, 1);
+        let count = if cell == Cell::Crowd {
+            20 + rng.below(31)
+        } else if cell == Cell::Evening {
+            2
+        } else {
+            2 + rng.below(4)
+        };
+        let mut seats: Vec<SeatSpec> = (0..count).map(|_| seat(cell, &mut rng)).collect();
+        if cell == Cell::Desktop {
+            seats[0].model = Model::WebKit;
+        } else if cell == Cell::Plain {
+            // Two of ours at least, so that there is something to measure.
+            seats.push(seat(cell, &mut rng));
+            let plain = 1 + rng.below(seats.len() - 2);
+            seats.iter_mut().rev().take(plain).for_each(|seat| (seat.plain, seat.counts) = (true, false));
+        } else if cell == Cell::Unstable {
+            let mut liar = seat(cell, &mut rng);
+            (liar.clock.mono_wobble_s, liar.counts) = (rng.between(0.2, 1.0), false);
+            seats.push(liar);
+        }
+        let mut scenario = Self { seed, cell, seats, script: Vec::new(), end_us: 0 };
+        scenario.people(&mut rng);
+        if cell == Cell::Rough {
+            scenario.misfortune(&mut rng);
+        } else if cell == Cell::Clocks {
+            scenario.clock_trouble(&mut rng);
+        }
+        scenario.script.sort_by_key(|(at, seat, _)| (*at, *seat));
+        scenario
+    }
+
+    fn at(&mut self, at_s: f64, seat: usize, incident: Incident) {
+        self.script.push((us(at_s), seat, incident));
+    }
+
+    /// Everybody comes, someone opens a film; a pause, a start, a seek, and once more.
+    fn people(&mut self, rng: &mut Rng) {
+        let count = self.seats.len();
+        for seat in 0..count {
+            self.at(rng.between(0.0, 1.5), seat, Incident::Connect);
+        }
+        self.at(2.0, 0, Incident::Act(UserAct::Open));
+        let mut at_s = 7.0;
+        for (act, pause_s) in [(UserAct::Pause, 2.5), (UserAct::Play, 14.0), (UserAct::Seek(0.0), 14.0)] {
+            let act = if let UserAct::Seek(_) = act { UserAct::Seek(rng.between(100.0, 5000.0)) } else { act };
+            self.at(at_s, rng.below(count), Incident::Act(act));
+            at_s += pause_s + rng.unit();
+        }
+        if self.cell == Cell::Evening {
+            at_s += 600.0;
+        } else {
+            self.at(at_s, rng.below(count), Incident::Act(UserAct::Pause));
+            at_s += 2.0 + rng.unit();
+            self.at(at_s, rng.below(count), Incident::Act(UserAct::Play));
+            at_s += 12.0;
+        }
+        if self.cell == Cell::Rough {
+            at_s += 20.0;
+        }
+        self.end_us = us(at_s);
+    }
+
+    /// Disturbances, until 20 s before the end.
+    fn misfortune(&mut self, rng: &mut Rng) {
+        /// The relay notices a silent connection after 20 s (docs/PROTOCOL.md, "Transport").
+        const NOTICED_S: f64 = 20.0;
+        let last_s = crate::device::seconds(self.end_us) - 20.0;
+        self.seats.iter_mut().for_each(|seat| seat.clock.wall_wobbles = rng.percent(30));
+        let mut at_s = 10.0;
+        while at_s < last_s {
+            let seat = rng.below(self.seats.len());
+            match rng.below(7) {
+                0 => {
+                    let noticed = if rng.percent(50) { 0 } else { us(NOTICED_S) };
+                    self.at(at_s, seat, Incident::Cut(noticed));
+                    self.at(at_s + rng.between(0.3, 6.0), seat, Incident::Connect);
+                }
+                1 => {
+                    let sleeps_s = rng.between(1.0, 12.0);
+                    self.at(at_s, seat, Incident::Suspend(us(sleeps_s)));
+                    if sleeps_s > 6.0 {
+                        self.at(at_s + sleeps_s, seat, Incident::Cut(0));
+                        self.at(at_s + sleeps_s + rng.between(0.3, 2.0), seat, Incident::Connect);
+                    }
+                }
+                2 => self.at(at_s, seat, Incident::Busy(us(rng.between(0.05, 1.2)))),
+                3 => {
+                    self.at(at_s, seat, Incident::Hide(true));
+                    self.at(at_s + rng.between(3.0, 20.0), seat, Incident::Hide(false));
+                }
+                4 => self.at(at_s, seat, Incident::Starve(us(rng.between(0.2, 4.0)))),
+                5 => self.at(at_s, seat, Incident::Stall(us(rng.between(0.2, 2.5)))),
+                _ => self.at(at_s, seat, Incident::StepWall(rng.around(3_600_000.0))),
+            }
+            at_s += rng.between(1.0, 9.0);
+        }
+    }
+
+    fn clock_trouble(&mut self, rng: &mut Rng) {
+        for seat in 0..self.seats.len() {
+            self.seats[seat].clock.wall_wobbles = true;
+            for _ in 0..3 {
+                let at_s = rng.between(5.0, 40.0);
+                let step_ms = if rng.percent(50) { rng.around(2000.0) } else { rng.around(3_600_000.0) };
+                self.at(at_s, seat, Incident::StepWall(step_ms));
+            }
+        }
+    }
+}
+
+fn seat(cell: Cell, rng: &mut Rng) -> SeatSpec {
+    let one_way_ms = rng.between(2.0, 120.0);
+    let uneven_ms = if cell == Cell::Asymmetric { rng.around(100.0) } else { 0.0 };
+    let link = LinkSpec {
+        up_ms: one_way_ms + uneven_ms.max(0.0),
+        down_ms: one_way_ms + (-uneven_ms).max(0.0),
+        jitter_ms: rng.between(0.0, 20.0),
+        lost_permille: if cell == Cell::Rough { 5 } else { 0 },
+    };
+    SeatSpec {
+        clock: ClockSpec::random(rng),
+        link,
+        model: Model::Chromium,
+        card_ppm: rng.around(100.0),
+        plain: false,
+        counts: true,
+    }
+}

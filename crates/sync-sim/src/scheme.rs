@@ -1,0 +1,121 @@
+//! What a way of keeping players together consists of, so that several can live in the same world.
+
+use crate::player::Sample;
+use crate::scenario::SeatSpec;
+use streamshare_playsync::{MonoTime, Now};
+
+/// What a person does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum UserAct {
+    /// Opens the film: it starts as soon as this player can.
+    Open,
+    /// Starts playback.
+    Play,
+    /// Pauses it.
+    Pause,
+    /// Goes to a place, in seconds.
+    Seek(f64),
+}
+
+/// Something that reaches a viewer's program.
+#[derive(Clone, Debug)]
+pub enum Happening<Down> {
+    /// The connection stands.
+    LinkUp,
+    /// The connection is gone.
+    LinkDown,
+    /// The relay sent this.
+    Message(Down),
+    /// The person did this.
+    User(UserAct),
+    /// The player says that something about it changed.
+    Player,
+    /// The periodic timer, or a moment that was asked for.
+    Timer,
+}
+
+/// Something that a viewer's program wants done.
+#[derive(Clone, Debug)]
+pub enum Effect<Up> {
+    /// Send this to the relay.
+    Send(Up),
+    /// Load the item.
+    Load,
+    /// Play.
+    Play,
+    /// Pause.
+    Pause,
+    /// Go to a place, in seconds.
+    Seek(f64),
+    /// Play this fast.
+    Rate(f64),
+    /// A timer at this moment of the monotonic clock.
+    WakeAt(MonoTime),
+}
+
+/// A viewer's program.
+pub trait Viewer {
+    /// What it sends.
+    type Up;
+    /// What it gets.
+    type Down;
+
+    /// Microseconds between two timers.
+    fn timer_us(&self) -> u64;
+
+    /// Something happened; `sample` is the player right now.
+    fn handle(
+        &mut self,
+        happening: Happening<Self::Down>,
+        sample: &Sample,
+        now: &Now,
+        effects: &mut Vec<Effect<Self::Up>>,
+    );
+}
+
+/// The relay's program. Seats are told apart by their number; a seat that sends something is there.
+pub trait Relay {
+    /// What it gets.
+    type Up;
+    /// What it sends.
+    type Down;
+
+    /// A seat sent something; `now_us` is the relay's monotonic clock.
+    fn handle(&mut self, seat: usize, message: Self::Up, now_us: u64);
+
+    /// A seat's connection is over.
+    fn leave(&mut self, seat: usize, now_us: u64);
+
+    /// Microseconds between two ticks, for relays that say something by themselves.
+    fn tick_us(&self) -> Option<u64>;
+
+    /// Time passed.
+    fn tick(&mut self, now_us: u64);
+
+    /// What is to be sent next, and to which seat.
+    fn poll(&mut self) -> Option<(usize, Self::Down)>;
+}
+
+/// A way of keeping players together.
+pub trait Scheme {
+    /// What viewers send.
+    type Up: Clone;
+    /// What the relay sends.
+    type Down: Clone;
+    /// The viewer's program.
+    type Viewer: Viewer<Up = Self::Up, Down = Self::Down>;
+    /// The relay's program.
+    type Relay: Relay<Up = Self::Up, Down = Self::Down>;
+
+    /// What tables call it.
+    fn name(&self) -> &'static str;
+
+    /// A relay with an empty room.
+    fn relay(&self, now_us: u64) -> Self::Relay;
+
+    /// A viewer that has not connected yet.
+    fn viewer(&self, seat: usize, spec: &SeatSpec) -> Self::Viewer;
+
+    /// What a message says about the course of the room, if it does: whether it plays, and from where.
+    fn course(message: &Self::Up) -> Option<(bool, f64)>;
+}
