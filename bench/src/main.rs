@@ -6,12 +6,14 @@
 mod first_light;
 mod swarm;
 mod sync;
+mod sync_sim;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 /// What there is to measure.
-const BENCHES: [(&str, &str); 3] = [
+const BENCHES: [(&str, &str); 4] = [
     ("first-light", "drop to picture, one side's click to the other side's reaction, memory while playing"),
+    ("sync-sim", "rooms in virtual time: our synchronisation beside five others' rules; a number says how many rooms"),
     ("swarm", "desktop and browser exchange films; a second word names one part of it:"),
     ("sync", "how far apart players are that show one film; a second word names one part of it:"),
 ];
@@ -36,6 +38,8 @@ async fn main() -> Result<()> {
             Ok(())
         }
         ["first-light"] => first_light::first_light().await,
+        ["sync-sim"] => sync_sim::run(sync_sim::SEEDS),
+        ["sync-sim", seeds] => sync_sim::run(seeds.parse().context("read how many rooms")?),
         ["swarm"] => swarm::run(None).await,
         ["swarm", part] => swarm::run(Some(part)).await,
         ["sync"] => sync::run(None).await,

@@ -28,7 +28,7 @@ const MAY_IMPORT: [(&str, &[&str]); 12] = [
         ],
     ),
     ("streamshare-tests", &["streamshare-playsync", "streamshare-protocol"]),
-    ("streamshare-bench", &["streamshare-tests", "streamshare-webtorrent"]),
+    ("streamshare-bench", &["streamshare-sync-sim", "streamshare-tests", "streamshare-webtorrent"]),
     ("xtask", &[]),
 ];
 

@@ -86,9 +86,11 @@ impl Device {
         const LOOKS_MAX: usize = 8;
         let mut at_us = t_us;
         for _ in 0..LOOKS_MAX {
-            at_us += mono.us().saturating_sub(self.mono_us(at_us));
+            let shown_us = self.mono_us(at_us);
+            at_us = (at_us + mono.us().saturating_sub(shown_us)).saturating_sub(shown_us.saturating_sub(mono.us()));
         }
-        at_us
+        // Never before, not by the microsecond that was rounded off.
+        at_us.max(t_us) + 1
     }
 
     /// When a timer that is due at `due_us` really fires.

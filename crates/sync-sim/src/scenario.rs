@@ -25,13 +25,17 @@ pub enum Cell {
     Plain,
     /// Up to 50 viewers.
     Crowd,
+    /// Somebody sets another speed for everyone, between 0.5 and 2.
+    Speed,
+    /// One viewer's tab is hidden all the time.
+    Hidden,
     /// Ten minutes without anybody touching anything.
     Evening,
 }
 
 impl Cell {
     /// All kinds, in the order of tables.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Symmetric,
         Self::Asymmetric,
         Self::Desktop,
@@ -39,6 +43,8 @@ impl Cell {
         Self::Clocks,
         Self::Unstable,
         Self::Plain,
+        Self::Speed,
+        Self::Hidden,
         Self::Crowd,
         Self::Evening,
     ];
@@ -54,6 +60,8 @@ impl Cell {
             Self::Clocks => "clocks",
             Self::Unstable => "unstable",
             Self::Plain => "plain",
+            Self::Speed => "speed",
+            Self::Hidden => "hidden",
             Self::Crowd => "crowd",
             Self::Evening => "evening",
         }
@@ -65,7 +73,7 @@ impl Cell {
         match seed % 100 {
             98 => Self::Crowd,
             99 => Self::Evening,
-            n => Self::ALL[usize::try_from(n % 7).unwrap_or(0)],
+            n => Self::ALL[usize::try_from(n % 9).unwrap_or(0)],
         }
     }
 }
@@ -159,13 +167,53 @@ impl Scenario {
         }
         let mut scenario = Self { seed, cell, seats, script: Vec::new(), end_us: 0 };
         scenario.people(&mut rng);
-        if cell == Cell::Rough {
+        if cell == Cell::Speed {
+            // Early enough to have settled when what is measured begins.
+            scenario.at(4.6, 0, Incident::Act(UserAct::Speed(rng.between(0.5, 2.0))));
+        } else if cell == Cell::Hidden {
+            scenario.at(1.6, 1, Incident::Hide(true));
+        } else if cell == Cell::Rough {
             scenario.misfortune(&mut rng);
         } else if cell == Cell::Clocks {
             scenario.clock_trouble(&mut rng);
         }
         scenario.script.sort_by_key(|(at, seat, _)| (*at, *seat));
         scenario
+    }
+
+    /// A room in which two to six commands cross each other, some of them from plain peers.
+    #[must_use]
+    pub fn crossing(seed: u64) -> Self {
+        let mut rng = Rng::new(seed, 4);
+        let cell = Cell::Plain;
+        let mut seats: Vec<SeatSpec> = (0..2 + rng.below(4)).map(|_| seat(cell, &mut rng)).collect();
+        let plain = 1 + rng.below(seats.len() - 1);
+        seats.iter_mut().rev().take(plain).for_each(|seat| (seat.plain, seat.counts) = (true, false));
+        let mut scenario = Self { seed, cell, seats, script: Vec::new(), end_us: 0 };
+        let count = scenario.seats.len();
+        for seat in 0..count {
+            scenario.at(rng.between(0.0, 0.5), seat, Incident::Connect);
+        }
+        scenario.at(1.0, 0, Incident::Act(UserAct::Open));
+        let mut at_s = rng.between(5.0, 6.0);
+        for _ in 0..2 + rng.below(5) {
+            let act = match rng.below(3) {
+                0 => UserAct::Play,
+                1 => UserAct::Pause,
+                _ => UserAct::Seek(rng.between(100.0, 5000.0)),
+            };
+            scenario.at(at_s, rng.below(count), Incident::Act(act));
+            at_s += if rng.percent(50) { rng.between(0.0, 0.05) } else { rng.between(0.0, 0.4) };
+        }
+        scenario.script.sort_by_key(|(at, seat, _)| (*at, *seat));
+        scenario.end_us = us(at_s + 8.0);
+        scenario
+    }
+
+    /// Whether a room may have waited for someone, so that it is not where its last command alone says.
+    #[must_use]
+    pub fn starves(&self) -> bool {
+        self.script.iter().any(|(.., incident)| matches!(incident, Incident::Starve(_)))
     }
 
     fn at(&mut self, at_s: f64, seat: usize, incident: Incident) {
@@ -204,6 +252,9 @@ impl Scenario {
         /// The relay notices a silent connection after 20 s (docs/PROTOCOL.md, "Transport").
         const NOTICED_S: f64 = 20.0;
         let last_s = crate::device::seconds(self.end_us) - 20.0;
+        if rng.percent(50) {
+            self.at(4.6, 0, Incident::Act(UserAct::NeverWait));
+        }
         self.seats.iter_mut().for_each(|seat| seat.clock.wall_wobbles = rng.percent(30));
         let mut at_s = 10.0;
         while at_s < last_s {

@@ -15,6 +15,10 @@ pub enum UserAct {
     Pause,
     /// Goes to a place, in seconds.
     Seek(f64),
+    /// Sets how fast everyone plays, where the rules know of that.
+    Speed(f64),
+    /// Wants nobody to be waited for, where the rules know of that.
+    NeverWait,
 }
 
 /// Something that reaches a viewer's program.
@@ -30,8 +34,10 @@ pub enum Happening<Down> {
     User(UserAct),
     /// The player says that something about it changed.
     Player,
-    /// The periodic timer, or a moment that was asked for.
+    /// The periodic timer.
     Timer,
+    /// A moment that was asked for.
+    Wake,
 }
 
 /// Something that a viewer's program wants done.
@@ -86,11 +92,11 @@ pub trait Relay {
     /// A seat's connection is over.
     fn leave(&mut self, seat: usize, now_us: u64);
 
-    /// Microseconds between two ticks, for relays that say something by themselves.
-    fn tick_us(&self) -> Option<u64>;
+    /// The moment of the relay's monotonic clock at which [`Relay::handle_timeout`] is due.
+    fn timeout_us(&self) -> Option<u64>;
 
-    /// Time passed.
-    fn tick(&mut self, now_us: u64);
+    /// That moment has come.
+    fn handle_timeout(&mut self, now_us: u64);
 
     /// What is to be sent next, and to which seat.
     fn poll(&mut self) -> Option<(usize, Self::Down)>;
@@ -118,4 +124,9 @@ pub trait Scheme {
 
     /// What a message says about the course of the room, if it does: whether it plays, and from where.
     fn course(message: &Self::Up) -> Option<(bool, f64)>;
+
+    /// How fast a message says that the room is to play, if it does.
+    fn speed(_message: &Self::Up) -> Option<f64> {
+        None
+    }
 }

@@ -1,7 +1,9 @@
 //! Virtual time: one queue of what happens next, and whoever it happens to.
 
+mod incidents;
+
 use crate::Rng;
-use crate::device::{Device, ms, us, whole};
+use crate::device::{Device, ms, whole};
 use crate::link::Link;
 use crate::observer::{Command, Observer, Reference};
 use crate::outcome::Outcome;
@@ -17,7 +19,13 @@ const OBSERVE_US: u64 = 50_000;
 /// The relay's clock, above any clock reading of a viewer, so that a mix-up shows.
 const RELAY_START_US: u64 = 1_700_000_000_000_000;
 /// A room does not wait for a stall shorter than this, whoever's rules they are.
+/// How often a story says where everybody is.
+const TOLD_US: u64 = 1_000_000;
 const WAITED_FOR_US: u64 = 1_200_000;
+
+/// What a room that waits for stalls may lose since its last command, and what a start may lie ahead.
+const STOOD_S: f64 = 30.0;
+const AHEAD_S: f64 = 1.0;
 
 enum Event<Up, Down> {
     Script(usize),
@@ -29,7 +37,7 @@ enum Event<Up, Down> {
     Wake(usize),
     Player(usize),
     Leave { seat: usize, connection: u32 },
-    RelayTick,
+    RelayTimeout,
     Observe,
 }
 
@@ -55,10 +63,12 @@ pub struct World<'a, S: Scheme> {
     events: BTreeMap<u64, Event<S::Up, S::Down>>,
     relay: S::Relay,
     relay_ppm: f64,
+    relay_timeout: Option<u64>,
     seats: Vec<Seat<S>>,
     reference: Reference,
     observer: Observer,
     effects: Vec<Effect<S::Up>>,
+    story: Option<Vec<String>>,
 }
 
 impl<S: Scheme> std::fmt::Debug for World<'_, S> {
@@ -95,10 +105,12 @@ impl<'a, S: Scheme> World<'a, S> {
             events: BTreeMap::new(),
             relay: scheme.relay(RELAY_START_US),
             relay_ppm,
+            relay_timeout: None,
             seats: scenario.seats.iter().enumerate().map(seat).collect(),
             reference: Reference::default(),
             observer: Observer::new(scenario),
             effects: Vec::new(),
+            story: None,
         };
         for (n, (at_us, ..)) in scenario.script.iter().enumerate() {
             world.at(*at_us, Event::Script(n));
@@ -108,16 +120,28 @@ impl<'a, S: Scheme> World<'a, S> {
             let phase_us = whole(rng.unit() * ms(world.seats[n].viewer.timer_us()) * 1000.0);
             world.at(phase_us, Event::Timer(n));
         }
-        if world.relay.tick_us().is_some() {
-            world.at(us(rng.unit()), Event::RelayTick);
-        }
+        world.deliver();
         world.at(0, Event::Observe);
         world
     }
 
     /// Lets everything happen, and tells what came of it. Viewers must agree to within so many seconds in the end.
     #[must_use]
-    pub fn run(mut self, tolerance_s: f64) -> Outcome {
+    pub fn run(self, tolerance_s: f64) -> Outcome {
+        self.play(tolerance_s).0
+    }
+
+    /// The same, and what happened to whom, line by line: incidents, commands to players, and every second how far
+    /// everybody is from the room, in milliseconds.
+    #[must_use]
+    pub fn story(mut self, tolerance_s: f64) -> Vec<String> {
+        self.story = Some(Vec::new());
+        let (outcome, mut story) = self.play(tolerance_s);
+        story.extend(outcome.disagreements);
+        story
+    }
+
+    fn play(mut self, tolerance_s: f64) -> (Outcome, Vec<String>) {
         while let Some(Reverse((at_us, sequence))) = self.queue.pop() {
             if at_us > self.scenario.end_us {
                 break;
@@ -127,7 +151,15 @@ impl<'a, S: Scheme> World<'a, S> {
             self.handle(event);
         }
         let players = self.seats.iter().map(|seat| &seat.player);
-        self.observer.finish(players, &self.reference, tolerance_s, self.scenario.end_us)
+        let stood_s = if self.scenario.starves() { STOOD_S } else { AHEAD_S };
+        let outcome = self.observer.finish(players, &self.reference, (tolerance_s, stood_s), self.scenario.end_us);
+        (outcome, self.story.unwrap_or_default())
+    }
+
+    fn tell(&mut self, line: impl FnOnce() -> String) {
+        if let Some(story) = &mut self.story {
+            story.push(format!("{:9.3} {}", ms(self.t_us) / 1000.0, line()));
+        }
     }
 
     fn at(&mut self, at_us: u64, event: Event<S::Up, S::Down>) {
@@ -143,6 +175,7 @@ impl<'a, S: Scheme> World<'a, S> {
                 let (_, seat, incident) = self.scenario.script[n];
                 let of_link = matches!(incident, Incident::Connect | Incident::Cut(_));
                 if !(of_link && self.postponed(seat, Event::Script(n))) {
+                    self.tell(|| format!("{seat}: {incident:?}"));
                     self.incident(seat, incident);
                 }
             }
@@ -159,19 +192,11 @@ impl<'a, S: Scheme> World<'a, S> {
                 }
             }
             Event::Drain(seat) => self.drain(seat),
-            Event::Timer(seat) => {
-                if self.postponed(seat, Event::Timer(seat)) {
-                    return;
-                }
-                let every_us = self.seats[seat].viewer.timer_us();
-                let next_us = self.seats[seat].device.timer(t_us + every_us);
-                self.at(next_us, Event::Timer(seat));
-                self.happens(seat, Happening::Timer);
-            }
+            Event::Timer(seat) => self.timer(seat),
             Event::Wake(seat) => {
                 if !self.postponed(seat, Event::Wake(seat)) {
                     self.seats[seat].wake = None;
-                    self.happens(seat, Happening::Timer);
+                    self.happens(seat, Happening::Wake);
                 }
             }
             Event::Player(seat) => {
@@ -187,19 +212,42 @@ impl<'a, S: Scheme> World<'a, S> {
                     self.deliver();
                 }
             }
-            Event::RelayTick => {
+            Event::RelayTimeout => {
                 let now_us = self.relay_us();
-                self.relay.tick(now_us);
-                self.deliver();
-                if let Some(every_us) = self.relay.tick_us() {
-                    self.at(t_us + every_us, Event::RelayTick);
+                if self.relay_timeout.is_some_and(|due_us| due_us <= now_us) {
+                    self.relay_timeout = None;
+                    self.relay.handle_timeout(now_us);
+                    self.deliver();
                 }
             }
             Event::Observe => {
                 self.at(t_us + OBSERVE_US, Event::Observe);
+                if self.story.is_some() && t_us.is_multiple_of(TOLD_US) {
+                    self.tell_places();
+                }
                 self.observer.observe(self.seats.iter().map(|seat| &seat.player), &self.reference, t_us);
             }
         }
+    }
+
+    fn timer(&mut self, seat: usize) {
+        if !self.postponed(seat, Event::Timer(seat)) {
+            let every_us = self.seats[seat].viewer.timer_us();
+            let next_us = self.seats[seat].device.timer(self.t_us + every_us);
+            self.at(next_us, Event::Timer(seat));
+            self.happens(seat, Happening::Timer);
+        }
+    }
+
+    fn tell_places(&mut self) {
+        let (t_us, room_s) = (self.t_us, self.reference.place_s(self.t_us));
+        let place = |seat: &Seat<S>| {
+            let off_ms = (seat.player.position_s(t_us) - room_s) * 1000.0;
+            format!("{off_ms:.0}{}", if seat.player.moves(t_us) { "" } else { " stands" })
+        };
+        let places: Vec<String> = self.seats.iter().map(place).collect();
+        let plays = if self.reference.playing { "plays" } else { "stands" };
+        self.tell(|| format!("   room {plays} at {room_s:.2} s: {}", places.join(", ")));
     }
 
     /// Whether a viewer is away; then this comes again when it is back.
@@ -229,6 +277,9 @@ impl<'a, S: Scheme> World<'a, S> {
         if let Some(course) = S::course(&message) {
             self.reference.take(course, self.t_us);
         }
+        if let Some(speed) = S::speed(&message) {
+            self.reference.take_speed(speed, self.t_us);
+        }
         let now_us = self.relay_us();
         self.relay.handle(seat, message, now_us);
         self.deliver();
@@ -242,6 +293,12 @@ impl<'a, S: Scheme> World<'a, S> {
                 self.at(at_us, Event::Down { seat, connection, message });
             }
         }
+        let due = self.relay.timeout_us();
+        if let Some(due_us) = due.filter(|_| due != self.relay_timeout) {
+            let in_us = ms(due_us.saturating_sub(self.relay_us())) * 1000.0 / (1.0 + self.relay_ppm * 1e-6);
+            self.at(self.t_us + whole(in_us) + 2, Event::RelayTimeout);
+        }
+        self.relay_timeout = due;
     }
 
     fn happens(&mut self, n: usize, happening: Happening<S::Down>) {
@@ -287,69 +344,17 @@ impl<'a, S: Scheme> World<'a, S> {
             Effect::Seek(to_s) => Command::Seek(to_s),
             Effect::Rate(rate) => Command::Rate(rate),
         };
+        if self.story.is_some() {
+            let place_s = self.seats[n].player.position_s(t_us);
+            self.tell(|| format!("  {n} at {place_s:.3} s: {command:?}"));
+        }
+        let seat = &mut self.seats[n];
         self.observer.commanded(n, command, &seat.player, &self.reference, t_us);
         match command {
             Command::Play => seat.player.play(t_us),
             Command::Pause => seat.player.pause(t_us),
             Command::Seek(to_s) => seat.player.seek(to_s, t_us),
             Command::Rate(rate) => seat.player.set_rate(rate, t_us),
-        }
-    }
-
-    fn incident(&mut self, n: usize, incident: Incident) {
-        let t_us = self.t_us;
-        let seat = &mut self.seats[n];
-        match incident {
-            Incident::Connect => {
-                if !seat.connected {
-                    seat.connected = true;
-                    seat.connection += 1;
-                    seat.link.reset();
-                    self.observer.link(n, true, t_us);
-                    self.happens(n, Happening::LinkUp);
-                }
-            }
-            Incident::Cut(noticed_us) => {
-                if seat.connected {
-                    seat.connected = false;
-                    seat.inbox.clear();
-                    let connection = seat.connection;
-                    self.observer.link(n, false, t_us);
-                    self.happens(n, Happening::LinkDown);
-                    self.at(t_us + noticed_us, Event::Leave { seat: n, connection });
-                }
-            }
-            Incident::Busy(for_us) => seat.device.busy(t_us + for_us),
-            Incident::Suspend(for_us) => {
-                seat.device.suspend(t_us, t_us + for_us);
-                seat.player.suspend(t_us, t_us + for_us);
-                self.observer.disturb(n, t_us + for_us);
-            }
-            Incident::Hide(hidden) => seat.device.hidden = hidden,
-            Incident::Starve(for_us) => {
-                seat.player.starve(t_us, t_us + for_us);
-                self.observer.disturb(n, t_us + for_us);
-                if for_us >= WAITED_FOR_US {
-                    self.observer.disturb_all(t_us + for_us);
-                }
-                self.happens(n, Happening::Player);
-            }
-            Incident::Stall(for_us) => seat.link.stall(t_us + for_us),
-            Incident::StepWall(by_ms) => seat.device.step_wall(by_ms),
-            Incident::Act(act) => self.act(n, act),
-        }
-    }
-
-    /// A person acts; where that one cannot right now, the next one does.
-    fn act(&mut self, first: usize, act: UserAct) {
-        let count = self.seats.len();
-        let able = |n: &usize| self.seats[*n].connected && self.seats[*n].device.handles_at(self.t_us) == self.t_us;
-        match (first..first + count).map(|n| n % count).find(able) {
-            Some(n) => {
-                self.observer.act(act, self.t_us);
-                self.happens(n, Happening::User(act));
-            }
-            None => self.at(self.t_us + us(1.0), Event::Act(first, act)),
         }
     }
 }

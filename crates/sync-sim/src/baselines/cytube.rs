@@ -73,7 +73,7 @@ impl Viewer for CyTubeViewer {
         self.leads = match happening {
             Happening::User(_) => true,
             Happening::Message(_) | Happening::LinkDown => false,
-            Happening::LinkUp | Happening::Player | Happening::Timer => self.leads,
+            Happening::LinkUp | Happening::Player | Happening::Timer | Happening::Wake => self.leads,
         };
         self.obeys.handle(happening, sample, now, effects);
     }
@@ -88,6 +88,9 @@ impl Relay for CyTubeRelay {
     type Down = Down;
 
     fn handle(&mut self, seat: usize, message: Up, now_us: u64) {
+        if self.0.hub.tick_us.is_none() {
+            self.0.hub.tick_in(UPDATE_US, now_us);
+        }
         self.0.handle(seat, message, now_us);
     }
 
@@ -95,11 +98,12 @@ impl Relay for CyTubeRelay {
         self.0.leave(seat, now_us);
     }
 
-    fn tick_us(&self) -> Option<u64> {
-        Some(UPDATE_US)
+    fn timeout_us(&self) -> Option<u64> {
+        self.0.hub.tick_us
     }
 
-    fn tick(&mut self, now_us: u64) {
+    fn handle_timeout(&mut self, now_us: u64) {
+        self.0.hub.tick_in(UPDATE_US, now_us);
         if self.0.hub.at_us > 0 {
             let course = self.0.hub.course(false, now_us);
             self.0.hub.send_others(None, &course);

@@ -224,7 +224,7 @@ impl Viewer for JellyfinViewer {
             }
             Happening::Message(Down::Places(_)) => {}
             Happening::User(act) => self.act(act, sample, effects),
-            Happening::Player | Happening::Timer => {
+            Happening::Player | Happening::Timer | Happening::Wake => {
                 if let Some(act) = self.screen.handle_player(sample, now, effects) {
                     self.act(act, sample, effects);
                 }
@@ -328,11 +328,11 @@ impl Relay for JellyfinRelay {
         self.ready(seat, now_us);
     }
 
-    fn tick_us(&self) -> Option<u64> {
+    fn timeout_us(&self) -> Option<u64> {
         None
     }
 
-    fn tick(&mut self, _now_us: u64) {}
+    fn handle_timeout(&mut self, _now_us: u64) {}
 
     fn poll(&mut self) -> Option<(usize, Down)> {
         self.hub.poll()

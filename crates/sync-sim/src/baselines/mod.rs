@@ -172,6 +172,7 @@ impl Screen {
             UserAct::Play => Some((true, sample.position_s, false)),
             UserAct::Pause => Some((false, sample.position_s, false)),
             UserAct::Seek(to_s) => Some((!sample.paused, to_s, true)),
+            UserAct::Speed(_) | UserAct::NeverWait => None,
         }
     }
 }
@@ -183,6 +184,8 @@ pub(crate) struct Hub {
     pub(crate) playing: bool,
     place_s: f64,
     at_us: u64,
+    /// When the relay says something by itself.
+    tick_us: Option<u64>,
     out: VecDeque<(usize, Down)>,
 }
 
@@ -209,6 +212,10 @@ impl Hub {
     pub(crate) fn send_others(&mut self, seat: Option<usize>, message: &Down) {
         let others = self.seats.iter().filter(|other| Some(**other) != seat);
         self.out.extend(others.map(|other| (*other, message.clone())));
+    }
+
+    pub(crate) fn tick_in(&mut self, every_us: u64, now_us: u64) {
+        self.tick_us = Some(now_us + every_us);
     }
 
     pub(crate) fn poll(&mut self) -> Option<(usize, Down)> {

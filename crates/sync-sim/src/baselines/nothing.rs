@@ -68,7 +68,7 @@ impl Viewer for NothingViewer {
                 self.screen.obey((playing, place_s), slack_s, sample, now, effects);
             }
             Happening::User(act) => self.act(act, sample, now, effects),
-            Happening::Player | Happening::Timer => {
+            Happening::Player | Happening::Timer | Happening::Wake => {
                 if let Some(act) = self.screen.handle_player(sample, now, effects) {
                     self.act(act, sample, now, effects);
                 }
@@ -110,11 +110,11 @@ impl Relay for NothingRelay {
         self.hub.seats.remove(&seat);
     }
 
-    fn tick_us(&self) -> Option<u64> {
+    fn timeout_us(&self) -> Option<u64> {
         None
     }
 
-    fn tick(&mut self, _now_us: u64) {}
+    fn handle_timeout(&mut self, _now_us: u64) {}
 
     fn poll(&mut self) -> Option<(usize, Down)> {
         self.hub.poll()

@@ -69,7 +69,7 @@ impl Viewer for OpenTogetherTubeViewer {
                 self.screen.obey((playing, place_s), SEEK_S, sample, now, effects);
             }
             Happening::User(act) => self.act(act, sample, effects),
-            Happening::Player | Happening::Timer => {
+            Happening::Player | Happening::Timer | Happening::Wake => {
                 if let Some(act) = self.screen.handle_player(sample, now, effects) {
                     self.act(act, sample, effects);
                 } else if let (true, false, Some((true, place_s, since))) = (sample.ready, sample.seeking, self.anchor)
@@ -106,11 +106,11 @@ impl Relay for OpenTogetherTubeRelay {
         self.0.leave(seat, now_us);
     }
 
-    fn tick_us(&self) -> Option<u64> {
+    fn timeout_us(&self) -> Option<u64> {
         None
     }
 
-    fn tick(&mut self, _now_us: u64) {}
+    fn handle_timeout(&mut self, _now_us: u64) {}
 
     fn poll(&mut self) -> Option<(usize, Down)> {
         self.0.poll()

@@ -126,7 +126,7 @@ impl Viewer for SyncplayViewer {
                 }
             }
             Happening::User(act) => self.act(act, sample, now, effects),
-            Happening::Player | Happening::Timer => {
+            Happening::Player | Happening::Timer | Happening::Wake => {
                 if let Some(act) = self.screen.handle_player(sample, now, effects) {
                     self.act(act, sample, now, effects);
                 }
@@ -182,6 +182,9 @@ impl Relay for SyncplayRelay {
     type Down = Down;
 
     fn handle(&mut self, seat: usize, message: Up, now_us: u64) {
+        if self.hub.tick_us.is_none() {
+            self.hub.tick_in(STATE_EVERY_US, now_us);
+        }
         match message {
             Up::Hello => {
                 self.hub.seats.insert(seat);
@@ -213,11 +216,12 @@ impl Relay for SyncplayRelay {
         self.watchers.remove(&seat);
     }
 
-    fn tick_us(&self) -> Option<u64> {
-        Some(STATE_EVERY_US)
+    fn timeout_us(&self) -> Option<u64> {
+        self.hub.tick_us
     }
 
-    fn tick(&mut self, now_us: u64) {
+    fn handle_timeout(&mut self, now_us: u64) {
+        self.hub.tick_in(STATE_EVERY_US, now_us);
         if self.acted_ms > 0.0 {
             self.tell(None, false, now_us);
         }

@@ -17,6 +17,8 @@ const RATE_MAX: f64 = 1.1;
 /// In rooms larger than this the median leads, else whoever is furthest.
 const FURTHEST_LEADS_MAX: usize = 2;
 
+const MAP_EVERY_US: u64 = 1_000_000;
+
 /// WatchParty.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WatchParty;
@@ -94,6 +96,9 @@ impl Relay for WatchPartyRelay {
     type Down = Down;
 
     fn handle(&mut self, seat: usize, message: Up, now_us: u64) {
+        if self.passes_on.hub.tick_us.is_none() {
+            self.passes_on.hub.tick_in(MAP_EVERY_US, now_us);
+        }
         if let Up::Report { place_s, .. } = message {
             self.places.insert(seat, place_s);
         } else {
@@ -106,11 +111,12 @@ impl Relay for WatchPartyRelay {
         self.passes_on.leave(seat, now_us);
     }
 
-    fn tick_us(&self) -> Option<u64> {
-        Some(1_000_000)
+    fn timeout_us(&self) -> Option<u64> {
+        self.passes_on.hub.tick_us
     }
 
-    fn tick(&mut self, _now_us: u64) {
+    fn handle_timeout(&mut self, now_us: u64) {
+        self.passes_on.hub.tick_in(MAP_EVERY_US, now_us);
         let places = Down::Places(self.places.iter().map(|(seat, place_s)| (*seat, *place_s)).collect());
         self.passes_on.hub.send_others(None, &places);
     }

@@ -1,0 +1,95 @@
+//! What is asked of our rules, and whether it was met. The figures are those of issue 4.
+
+use crate::outcome::{Histogram, Outcome};
+use crate::scenario::Cell;
+
+/// Skew that nobody notices, and that few do.
+const SKEW_P95_MS: f64 = 10.0;
+const SKEW_P99_MS: f64 = 25.0;
+/// One frame at 24 per second: what a desktop window is allowed, whose player cannot be sped up without a stall.
+const DESKTOP_P95_MS: f64 = 40.0;
+const DESKTOP_NUDGES_PER_MINUTE: f64 = 1.0;
+/// While things go wrong around those that are measured.
+const ROUGH_P95_MS: f64 = 25.0;
+/// Timers, and with them all that a client can see and do, come once a second in a hidden tab.
+const HIDDEN_P95_MS: f64 = 1000.0;
+/// What a plain peer does is not scheduled: everybody else hears of it when it has happened, and has to catch up.
+const PLAIN_MS: f64 = 4000.0;
+/// From a person's seek until everyone is together within 40 ms.
+const SEEK_MS: f64 = 2000.0;
+/// From a person's start; half of what Jellyfin needs to wait for everybody and a bit.
+const START_MS: f64 = 2000.0;
+/// Nobody hears a change of pitch below this.
+const RATE_OFF_MAX: f64 = 0.08;
+/// At a shared speed Chromium is off by 1.4 ms in a second all the time, so that every 8 s a few changes are due.
+const RATES_PER_MINUTE: f64 = 40.0;
+/// A room in which it was worse than this has a fault of its own, however good the others are.
+const ROOM_P95_MS: f64 = 100.0;
+
+/// What no room may ever show, whatever befalls it.
+#[must_use]
+pub fn faults(cell: Cell, outcome: &Outcome) -> Vec<String> {
+    let mut faults = outcome.disagreements.clone();
+    let mut none = |count: u32, what: &str| {
+        if count > 0 {
+            faults.push(format!("{count} {what}"));
+        }
+    };
+    none(outcome.deadlocks, "viewers stuck");
+    none(outcome.limit_cycles, "limit cycles");
+    none(outcome.seeks_max.saturating_sub(1), "seeks too many for one person's seek");
+    // In a short room with much in it, one viewer that catches up in time is most of what there is to see.
+    let exact = !matches!(cell, Cell::Rough | Cell::Hidden);
+    if let Some(p95) = outcome.beyond.percentile(95.0).filter(|p95| exact && *p95 > ROOM_P95_MS) {
+        faults.push(format!("skew p95 {p95:.1} ms"));
+    }
+    faults
+}
+
+/// What many rooms of a kind must show together; answers what they miss. `slack` widens what is asked: 1 takes it as it is.
+#[must_use]
+pub fn missed(cell: Cell, outcome: &Outcome, slack: f64) -> Vec<String> {
+    let mut missed = Vec::new();
+    let mut at_most = |what: &str, value: Option<f64>, limit: f64| {
+        // What was never seen was not met either.
+        let limit = limit * slack;
+        if value.is_none_or(|value| value > limit) {
+            missed.push(format!("{what}: {value:.2?}, not {limit:.2}"));
+        }
+    };
+    let (p95, p99) = (outcome.beyond.percentile(95.0), outcome.beyond.percentile(99.0));
+    let minutes = outcome.watched_s / 60.0;
+    let per_minute = |count: u32| (minutes > 0.0).then(|| f64::from(count) / minutes);
+    match cell {
+        Cell::Desktop => {
+            at_most("skew p95 in ms", p95, DESKTOP_P95_MS);
+            at_most("nudges a minute", per_minute(outcome.nudges + outcome.stray_seeks), DESKTOP_NUDGES_PER_MINUTE);
+        }
+        Cell::Rough => at_most("skew p95 in ms", p95, ROUGH_P95_MS),
+        Cell::Hidden => at_most("skew p95 in ms", p95, HIDDEN_P95_MS),
+        Cell::Symmetric
+        | Cell::Asymmetric
+        | Cell::Clocks
+        | Cell::Unstable
+        | Cell::Plain
+        | Cell::Speed
+        | Cell::Crowd
+        | Cell::Evening => {
+            at_most("skew p95 in ms", p95, SKEW_P95_MS);
+            at_most("skew p99 in ms", p99, SKEW_P99_MS);
+            at_most("seeks without a person's", Some(f64::from(outcome.stray_seeks)), 0.0);
+        }
+    }
+    if !matches!(cell, Cell::Rough | Cell::Hidden) {
+        let late = |histogram: &Histogram| histogram.percentile(95.0);
+        let (start_ms, seek_ms) = if cell == Cell::Plain { (PLAIN_MS, PLAIN_MS) } else { (START_MS, SEEK_MS) };
+        at_most("a start until all are together in ms, p95", late(&outcome.start), start_ms);
+        at_most("a seek until all are together in ms, p95", late(&outcome.seek), seek_ms);
+    }
+    at_most("limit cycles", Some(f64::from(outcome.limit_cycles)), 0.0);
+    at_most("viewers stuck", Some(f64::from(outcome.deadlocks)), 0.0);
+    at_most("seeks for one person's seek", Some(f64::from(outcome.seeks_max)), 1.0);
+    at_most("rates a minute", per_minute(outcome.rates), RATES_PER_MINUTE);
+    at_most("a rate's distance from 1", Some(outcome.rate_off_max), RATE_OFF_MAX + 1e-6);
+    missed
+}
