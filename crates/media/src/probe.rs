@@ -7,12 +7,16 @@ mod mp4;
 mod ogg;
 mod transport;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
 use crate::Index;
+use crate::extract::TextSource;
 pub use codec::Codec;
+pub(crate) use ebml::{Elements, Head, unsigned, variable_integer};
 pub(crate) use known::{Known, Stop};
+pub(crate) use mp4::{Boxes, find};
 
 /// Bytes that are asked for at least: a player reads as much at once, and each piece of a torrent has more.
 const READ_MIN: u64 = 32 << 10;
@@ -92,6 +96,8 @@ pub struct Media {
     pub duration: Option<Duration>,
     /// Where a player reads.
     pub index: Index,
+    /// Where the text of subtitle tracks lies, by track.
+    pub(crate) text: BTreeMap<u64, TextSource>,
 }
 
 impl Media {
@@ -201,5 +207,5 @@ fn named_only(head: &[u8], length: u64) -> Option<Media> {
     let first = length.min(READ_MIN);
     #[allow(clippy::single_range_in_vec_init, reason = "one range is meant")]
     let index = Index { start: vec![0..first], media_start: 0, ..Index::default() };
-    Some(Media { container, tracks: Vec::new(), duration: None, index })
+    Some(Media { container, tracks: Vec::new(), duration: None, index, text: BTreeMap::new() })
 }

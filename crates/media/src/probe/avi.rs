@@ -1,5 +1,6 @@
 //! AVI (Microsoft's AVI RIFF file reference).
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Codec, Container, Known, Media, Stop, TRACKS_MAX, Track, TrackKind, codec};
@@ -45,7 +46,13 @@ pub(super) fn read(known: &Known) -> Result<Media, Stop> {
         let bytes = known.get(range.start, usize::try_from(range.end - range.start).unwrap_or(usize::MAX))?;
         index.set_points(film.points(bytes, movie + 8));
     }
-    Ok(Media { container: Container::Avi, duration: film.duration(), tracks: film.tracks, index })
+    Ok(Media {
+        text: BTreeMap::new(),
+        container: Container::Avi,
+        duration: film.duration(),
+        tracks: film.tracks,
+        index,
+    })
 }
 
 #[derive(Default)]

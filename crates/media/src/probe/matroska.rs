@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use super::ebml::{Elements, Head, float, text, unsigned};
 use super::{Codec, Container, Known, Media, Stop, TRACKS_MAX, Track, TrackKind, codec};
+use crate::extract::{MatroskaFormat, MatroskaText, Packing, TextSource};
+use crate::subtitle::Script;
 use crate::{Index, Point};
 
 const SEGMENT: u32 = 0x1853_8067;
@@ -45,12 +47,14 @@ pub(super) fn read(known: &Known) -> Result<Media, Stop> {
         return Err(Stop::Bad("it has no segment"));
     }
     let parts = find_parts(known, &segment_range)?;
-    let tick_ns = info(known, &parts)?;
-    let (tick_ns, ticks) = tick_ns;
-    let tracks = match &parts.tracks {
-        Some(range) => read_tracks(content(known, range)?),
+    let (tick_ns, ticks) = info(known, &parts)?;
+    let entries: Vec<_> = match &parts.tracks {
+        Some(range) => Elements(content(known, range)?).filter(|(id, _)| *id == 0xae).take(TRACKS_MAX).collect(),
         None => return Err(Stop::Bad("it has no list of tracks")),
     };
+    let tracks: Vec<_> = entries.iter().map(|(_, entry)| read_track(entry)).collect();
+    let texts = entries.iter().filter_map(|(_, entry)| read_text(entry, tick_ns, segment_range.end));
+    let text = texts.map(|text| (text.track, TextSource::Matroska(text))).collect();
     let main = tracks
         .iter()
         .find(|track| track.kind == TrackKind::Video)
@@ -66,7 +70,7 @@ pub(super) fn read(known: &Known) -> Result<Media, Stop> {
     #[allow(clippy::cast_precision_loss, reason = "a tick is a few million nanoseconds at most")]
     let duration =
         ticks.map(|ticks| ticks * tick_ns as f64 / 1e9).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    Ok(Media { container, tracks, duration: duration.filter(|duration| !duration.is_zero()), index })
+    Ok(Media { container, tracks, duration: duration.filter(|duration| !duration.is_zero()), index, text })
 }
 
 /// The head of the element at a place, and where its content is. One of unknown size has all the rest.
@@ -191,10 +195,6 @@ fn info(known: &Known, parts: &Parts) -> Result<(u64, Option<f64>), Stop> {
     Ok((tick_ns, ticks))
 }
 
-fn read_tracks(bytes: &[u8]) -> Vec<Track> {
-    Elements(bytes).filter(|(id, _)| *id == 0xae).map(|(_, entry)| read_track(entry)).take(TRACKS_MAX).collect()
-}
-
 fn read_track(entry: &[u8]) -> Track {
     let (mut codec_id, mut private) = (String::new(), &[][..]);
     let (mut language, mut bcp47) = (Some("eng".to_owned()), None);
@@ -233,6 +233,35 @@ fn read_track(entry: &[u8]) -> Track {
     track.language = bcp47.or(language);
     track.codec = codec::by_matroska_id(&codec_id, private);
     track
+}
+
+/// How the lines of a track of text are stored; `None` where it is none, or is encrypted.
+fn read_text(entry: &[u8], tick_ns: u64, end: u64) -> Option<MatroskaText> {
+    let field = |wanted| Elements(entry).find(|(id, _)| *id == wanted).map(|(_, content)| content);
+    let format = match text(field(0x86)?).as_str() {
+        "S_TEXT/UTF8" | "S_TEXT/ASCII" => MatroskaFormat::SubRip,
+        "S_TEXT/ASS" | "S_TEXT/SSA" | "S_ASS" | "S_SSA" => {
+            MatroskaFormat::Ass(Script::read(&String::from_utf8_lossy(field(0x63a2).unwrap_or_default())))
+        }
+        "S_TEXT/WEBVTT" => MatroskaFormat::WebVtt,
+        "D_WEBVTT/SUBTITLES" | "D_WEBVTT/CAPTIONS" => MatroskaFormat::WebVttWithHead,
+        _ => return None,
+    };
+    let packing = match field(0x6d80).map(Elements) {
+        None => Packing::None,
+        Some(mut encodings) => {
+            let (_, encoding) = encodings.next().filter(|(id, _)| *id == 0x6240)?;
+            let inner = |bytes, wanted| Elements(bytes).find(|(id, _)| *id == wanted).map(|(_, content)| content);
+            let compression = inner(encoding, 0x5034)?;
+            // One alone, of the blocks alone.
+            match (encodings.next(), inner(compression, 0x4254).map_or(0, unsigned)) {
+                (None, 0) => Packing::Zlib,
+                (None, 3) => Packing::Stripped(inner(compression, 0x4255).unwrap_or_default().to_vec()),
+                _ => return None,
+            }
+        }
+    };
+    Some(MatroskaText { track: unsigned(field(0xd7)?), format, packing, tick_ns, end })
 }
 
 /// The points of one track; of the first that is named where that is unknown.

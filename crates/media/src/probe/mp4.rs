@@ -5,12 +5,15 @@ mod fragments;
 mod sample_entry;
 mod samples;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
 use super::{Codec, Container, Known, Media, Stop, TRACKS_MAX, Track, TrackKind};
+use crate::extract::{Mp4Format, Mp4Text, SAMPLE_MAX, SAMPLES_MAX, TextSample, TextSource};
 use crate::{Index, Point};
-use boxes::{Boxes, find, u32_at, u64_at};
+pub(crate) use boxes::{Boxes, find};
+use boxes::{u32_at, u64_at};
 use samples::Tables;
 
 /// Boxes before the film's description at most.
@@ -47,8 +50,10 @@ pub(super) fn read(known: &Known) -> Result<Media, Stop> {
         index.set_points(track.points());
     }
     let duration = film.duration();
+    let text: BTreeMap<_, _> =
+        film.tracks.iter().filter_map(|track| Some((track.track.id, track.text(film.timescale)?))).collect();
     let tracks = film.tracks.into_iter().map(|track| track.track).collect();
-    Ok(Media { container: Container::Mp4, tracks, duration, index })
+    Ok(Media { container: Container::Mp4, tracks, duration, index, text })
 }
 
 /// Where in the file things are.
@@ -119,6 +124,8 @@ struct FilmTrack<'a> {
     timescale: u32,
     /// Ticks of the media.
     length: u64,
+    /// Its edit list.
+    edits: &'a [u8],
     tables: Tables<'a>,
 }
 
@@ -130,13 +137,20 @@ impl<'a> Film<'a> {
             0 => u32_at(mehd, 4).map(u64::from),
             _ => u64_at(mehd, 4),
         });
-        let tracks = Boxes(moov).filter(|(kind, _)| kind == b"trak").filter_map(|(_, trak)| FilmTrack::read(trak));
-        Self {
-            timescale,
-            length: told.unwrap_or(length),
-            is_fragmented: extended.is_some(),
-            tracks: tracks.take(TRACKS_MAX).collect(),
+        let traks = || Boxes(moov).filter(|(kind, _)| kind == b"trak").map(|(_, trak)| trak);
+        // QuickTime's chapters look like subtitles, but that another track names them so.
+        let chapters: Vec<u64> = traks()
+            .filter_map(|trak| find(find(trak, b"tref")?, b"chap"))
+            .flat_map(|ids| ids.chunks_exact(4).filter_map(|id| u32_at(id, 0)).map(u64::from))
+            .take(TRACKS_MAX)
+            .collect();
+        let mut tracks: Vec<_> = traks().filter_map(FilmTrack::read).take(TRACKS_MAX).collect();
+        for FilmTrack { track, .. } in &mut tracks {
+            if chapters.contains(&track.id) {
+                (track.kind, track.codec.is_text) = (TrackKind::Other, false);
+            }
         }
+        Self { timescale, length: told.unwrap_or(length), is_fragmented: extended.is_some(), tracks }
     }
 
     fn duration(&self) -> Option<Duration> {
@@ -173,7 +187,29 @@ impl<'a> FilmTrack<'a> {
             // QuickTime's text tracks have it (0x40000000 all, 0x80000000 some samples forced); it is rare.
             forced: false,
         };
-        Some(Self { track, timescale, length, tables: Tables::read(stbl) })
+        let edits = find(trak, b"edts").and_then(|edts| find(edts, b"elst")).unwrap_or_default();
+        Some(Self { track, timescale, length, edits, tables: Tables::read(stbl) })
+    }
+
+    /// Where its lines are, where it is text; samples without any fill the time between them.
+    fn text(&self, film_timescale: u32) -> Option<TextSource> {
+        let format = match self.track.codec.name.as_str() {
+            "WebVTT" => Mp4Format::WebVtt,
+            _ => Mp4Format::Timed,
+        };
+        if !self.track.codec.is_text {
+            return None;
+        }
+        let (delay, skipped) = edit(self.edits, film_timescale).unwrap_or_default();
+        let skipped = ticks(skipped, self.timescale).unwrap_or_default();
+        let sample = |sample: samples::Sample| {
+            let at = |count| ticks(count, self.timescale).and_then(|time| (time + delay).checked_sub(skipped));
+            let end = at(sample.time + u64::from(sample.ticks))?;
+            Some(TextSample { start: at(sample.time)?, end, offset: sample.offset, size: sample.size })
+        };
+        let shows = |sample: &samples::Sample| (3..=SAMPLE_MAX).contains(&sample.size);
+        let samples = self.tables.samples().filter(shows).filter_map(sample).take(SAMPLES_MAX).collect();
+        Some(TextSource::Mp4(Mp4Text { format, samples }))
     }
 
     /// Where playback can begin.
@@ -199,6 +235,25 @@ fn ticks(count: u64, timescale: u32) -> Option<Duration> {
     Some(Duration::from_secs(seconds) + Duration::from_nanos((count % timescale) * 1_000_000_000 / timescale))
 }
 
+/// How late a track begins in the film, and how much of its beginning is left out, in ticks (12, 8.6.6). Only the beginning is looked
+/// at: nobody cuts text.
+fn edit(elst: &[u8], film_timescale: u32) -> Option<(Duration, u64)> {
+    let is_long = *elst.first()? == 1;
+    let entry = |at: usize| match is_long {
+        true => Some((u64_at(elst, 8 + at * 20)?, u64_at(elst, 16 + at * 20)?.cast_signed())),
+        false => Some((u32_at(elst, 8 + at * 12)?.into(), i64::from(u32_at(elst, 12 + at * 12)?.cast_signed()))),
+    };
+    let (length, first) = entry(0)?;
+    match u64::try_from(first) {
+        Ok(skipped) => Some((Duration::ZERO, skipped)),
+        // An empty edit, for the delay.
+        Err(_) => Some((
+            ticks(length, film_timescale)?,
+            entry(1).and_then(|(_, second)| u64::try_from(second).ok()).unwrap_or(0),
+        )),
+    }
+}
+
 /// Timescale and length of an `mvhd` or `mdhd` (12, 8.2.2 and 8.4.2); a length of all ones is unknown.
 fn times(header: &[u8]) -> Option<(u32, u64)> {
     let (timescale, length) = match header.first()? {
@@ -214,7 +269,7 @@ fn language(mdia: &[u8], mdhd: &[u8]) -> Option<String> {
     let at = if mdhd.first() == Some(&0) { 20 } else { 32 };
     let packed = mdhd.get(at..at + 2).map(|bytes| u16::from_be_bytes([bytes[0], bytes[1]]));
     // Below 0x400 it is QuickTime's number of a Macintosh language.
-    let letters = packed.filter(|packed| *packed >= 0x400).map(|packed| {
+    let letters = packed.filter(|packed| (0x400..0x7fff).contains(packed)).map(|packed| {
         [packed >> 10, packed >> 5, packed]
             .map(|bits| char::from(0x60 + u8::try_from(bits & 31).unwrap_or(0)))
             .iter()

@@ -1,5 +1,7 @@
 //! Ogg (RFC 3533): each logical stream begins with a page that tells what it is, before anything else.
 
+use std::collections::BTreeMap;
+
 use super::{Codec, Container, Media, Stop, TRACKS_MAX, Track, TrackKind};
 use crate::Index;
 
@@ -27,6 +29,7 @@ pub(super) fn read(head: &[u8]) -> Result<Media, Stop> {
     #[allow(clippy::single_range_in_vec_init, reason = "one range is meant")]
     let start = vec![0..head.len() as u64];
     Ok(Media {
+        text: BTreeMap::new(),
         container: Container::Ogg,
         tracks,
         duration: None,

@@ -32,7 +32,13 @@ pub(super) fn read(known: &Known) -> Result<Media, Stop> {
     };
     #[allow(clippy::single_range_in_vec_init, reason = "one range is meant")]
     let start = vec![0..length.min(64 << 10) as u64];
-    Ok(Media { container: Container::MpegTs, tracks, duration: None, index: Index { start, ..Index::default() } })
+    Ok(Media {
+        text: BTreeMap::new(),
+        container: Container::MpegTs,
+        tracks,
+        duration: None,
+        index: Index { start, ..Index::default() },
+    })
 }
 
 /// The tracks of the first program.
