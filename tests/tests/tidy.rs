@@ -21,6 +21,7 @@ const MAY_IMPORT: [(&str, &[&str]); 12] = [
         "streamshare",
         &[
             "streamshare-ipc",
+            "streamshare-media",
             "streamshare-protocol",
             "streamshare-relay",
             "streamshare-streaming",
