@@ -5,6 +5,7 @@
 
 mod additions;
 mod app;
+mod captions;
 mod clock;
 mod format;
 mod ids;

@@ -1,10 +1,11 @@
 //! A person's stay in a room: feeds the client state machine with what comes from relay, player and person, and does
 //! what it says. Not a view; views see its [`Snapshot`]s.
 
+use crate::captions::{Captions, CaptionsEvent, CaptionsView};
 use crate::clock;
 use crate::ports::player::{self, PlayerPort, Sample};
 use crate::ports::room::{self, LinkEvent, RoomPort};
-use crate::ports::torrents::{OpenEvent, Operation, TorrentsPort};
+use crate::ports::torrents::{self, OpenEvent, Operation, TorrentsPort};
 use gloo_timers::callback::Interval;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -22,6 +23,8 @@ pub(crate) enum SessionEvent {
     Changed,
     /// The person should hear of it.
     Notice(Notice),
+    /// Something of this person's failed; the reason is for people.
+    Failed(String),
 }
 
 /// How far this client is with the item that it should show.
@@ -51,6 +54,10 @@ pub(crate) struct Snapshot {
     pub(crate) media: Media,
     /// The player.
     pub(crate) player: Sample,
+    /// Its captions.
+    pub(crate) captions: CaptionsView,
+    /// The other files of its torrent, as they would be in a playlist.
+    pub(crate) beside: Vec<PlaylistItem>,
     /// Why the connection to the room is not there, for people.
     pub(crate) trouble: Option<String>,
 }
@@ -68,6 +75,8 @@ struct Core {
     working: Cell<bool>,
     room: RefCell<Option<Box<dyn RoomPort>>>,
     player: Box<dyn PlayerPort>,
+    captions: Captions,
+    beside: RefCell<Vec<PlaylistItem>>,
     torrents: Rc<dyn TorrentsPort>,
     trouble: RefCell<Option<String>>,
     item: RefCell<Option<PlaylistItem>>,
@@ -94,12 +103,25 @@ impl Session {
                 core.report();
             }
         }))?;
+        let told = on_event.clone();
+        let captions = Captions::new(
+            player.node(),
+            Rc::clone(&torrents),
+            Callback::from(move |event| {
+                told.emit(match event {
+                    CaptionsEvent::Changed => SessionEvent::Changed,
+                    CaptionsEvent::Failed(reason) => SessionEvent::Failed(reason),
+                });
+            }),
+        );
         let core = Rc::new_cyclic(|this| Core {
             client: RefCell::new(Client::new(config)),
             waiting: RefCell::default(),
             working: Cell::new(false),
             room: RefCell::default(),
             player,
+            captions,
+            beside: RefCell::default(),
             torrents,
             trouble: RefCell::default(),
             item: RefCell::default(),
@@ -153,6 +175,11 @@ impl Session {
         self.core.player.set_sound(volume, muted);
     }
 
+    /// The captions of what plays.
+    pub(crate) fn captions(&self) -> &Captions {
+        &self.core.captions
+    }
+
     /// The player, to be put on the page.
     pub(crate) fn player_node(&self) -> Node {
         self.core.player.node()
@@ -164,6 +191,8 @@ impl Session {
             room: self.core.client.borrow().view(clock::now()),
             media: self.core.media.borrow().clone(),
             player: self.core.player.sample(),
+            captions: self.core.captions.view(),
+            beside: self.core.beside.borrow().clone(),
             trouble: self.core.trouble.borrow().clone(),
         }
     }
@@ -227,6 +256,8 @@ impl Core {
         // Cancelled before the next one begins.
         drop(self.opening.take());
         self.player.unload();
+        self.captions.close();
+        self.beside.take();
         self.item.replace(item.clone());
         let Some(item) = item else {
             self.media.replace(Media::Empty);
@@ -249,8 +280,13 @@ impl Core {
     fn take_open_event(&self, event: OpenEvent) {
         let media = match event {
             OpenEvent::Progress(progress) => Media::Opening(Some(progress)),
-            OpenEvent::Ready(Opened { url, info_hash, mime, .. }) => {
+            OpenEvent::Ready(opened) => {
+                let Opened { url, info_hash, mime, .. } = opened.clone();
                 self.player.load(&url, mime.starts_with("audio/"));
+                let item = self.item.borrow();
+                self.beside
+                    .replace(item.as_ref().map(|item| torrents::items_beside(item, &opened)).unwrap_or_default());
+                self.captions.open(opened);
                 Media::Opened { info_hash }
             }
             OpenEvent::Failed(reason) => Media::Failed(reason),
@@ -263,6 +299,7 @@ impl Core {
     /// Tells the client what the player does.
     fn report(&self) {
         let sample = self.player.sample();
+        self.captions.follow(&sample);
         let phase = match &*self.media.borrow() {
             Media::Empty => PlayerPhase::Empty,
             Media::Opening(_) => PlayerPhase::Loading,

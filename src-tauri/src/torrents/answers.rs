@@ -1,8 +1,10 @@
 //! What the window is told: the engine's types in, ipc's types out.
 
 use crate::magnet;
-use streamshare_ipc::{Added, FileSummary, Peers, ShellError, TorrentState, TorrentStats, code};
-use streamshare_media::FindError;
+use streamshare_ipc::{
+    Added, FileSummary, OPENED_FILES_MAX, OpenedFile, Peers, ShellError, TorrentState, TorrentStats, code,
+};
+use streamshare_media::{FileKind, FindError};
 use streamshare_protocol::{TorrentId, limits::FILENAME_BYTES_MAX};
 use streamshare_streaming::{AddError, InfoHash, OpenError, StartError, State, Stats, TorrentInfo};
 
@@ -26,6 +28,15 @@ pub(super) fn file_index(info: &TorrentInfo, filename: &str) -> Result<usize, Sh
         FindError::NothingToPlay => no_video(&info.name),
         FindError::Missing => shell_error(code::NO_SUCH_FILE, &format!("There is no file {filename} in {}", info.name)),
     })
+}
+
+/// What of a torrent is worth telling the window: what it may play or show.
+pub(super) fn opened_files(info: &TorrentInfo) -> Vec<OpenedFile> {
+    let known = info.files.iter().enumerate().filter(|(_, file)| file.kind != FileKind::Other);
+    known
+        .map(|(index, file)| OpenedFile { index, path: file.path.clone(), length: file.length })
+        .take(OPENED_FILES_MAX)
+        .collect()
 }
 
 pub(super) fn torrent_stats(info_hash: InfoHash, stats: Stats, peers: Peers) -> TorrentStats {

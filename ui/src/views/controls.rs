@@ -1,8 +1,10 @@
 //! The player's controls. They show the room, not the player: what everyone sees.
 
+use super::captions::CaptionsMenu;
 use super::icons::{Icon, icon};
 use super::{slid, typed};
 use crate::app::Wish;
+use crate::captions::CaptionsView;
 use crate::format;
 use streamshare_playsync::{Action, View};
 use streamshare_protocol::{MediaTime, PlaybackState};
@@ -18,6 +20,7 @@ pub(crate) struct Props {
     pub(crate) buffered_to: MediaTime,
     /// Volume from 0 to 1, and whether the sound is off.
     pub(crate) sound: (f64, bool),
+    pub(crate) captions: CaptionsView,
     pub(crate) fullscreen: bool,
     pub(crate) on_action: Callback<Action>,
     pub(crate) on_wish: Callback<Wish>,
@@ -65,6 +68,7 @@ pub(crate) fn Controls(props: &Props) -> Html {
                     </span>
                 </span>
                 <span class="space"></span>
+                <CaptionsMenu captions={props.captions.clone()} disabled={empty} on_wish={props.on_wish.clone()} />
                 <button type="button" class="control" data-testid="fullscreen" title="Full screen (f)"
                     aria-label={if props.fullscreen { "Leave full screen" } else { "Full screen" }}
                     onclick={props.on_fullscreen.reform(|_| ())}>

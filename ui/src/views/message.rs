@@ -100,6 +100,7 @@ pub(super) fn message(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::captions::CaptionsView;
     use crate::ports::player::Sample;
     use streamshare_playsync::{LinkState, View};
     use streamshare_protocol::{MediaTime, PlaybackState, Playlist};
@@ -118,7 +119,10 @@ mod tests {
             duration: None,
             needs_gesture: false,
         };
-        content(&Snapshot { room, media, player, trouble: None }, forsaken)
+        content(
+            &Snapshot { room, media, player, captions: CaptionsView::default(), beside: Vec::new(), trouble: None },
+            forsaken,
+        )
     }
 
     #[test]
