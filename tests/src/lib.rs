@@ -27,7 +27,7 @@ pub use desktop::{Desktop, Launch};
 pub use display::Display;
 pub use foreign::ForeignPage;
 pub use measure::{median, pss_kib, unix_ms};
-pub use media::Media;
+pub use media::{Media, subtitles};
 pub use page::Page;
 pub use peer::{PlainPeer, Transport};
 pub use picture::{Look, look};

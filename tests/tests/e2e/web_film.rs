@@ -1,7 +1,7 @@
 //! Films between browsers alone: what one person drops on the page, the others see, over WebRTC and the relay's tracker.
 
 use anyhow::Result;
-use streamshare_tests::{Browser, Case, INSECURE_HOST, Media, Relay};
+use streamshare_tests::{Browser, Case, INSECURE_HOST, Media, Relay, subtitles};
 
 /// Two people in a room, one of whom gives it a film.
 async fn two_with_a_film(case: &Case, address: &str) -> Result<(Browser, Browser, String)> {
@@ -88,6 +88,14 @@ async fn web_a_film_goes_through_media_source_on_a_page_without_a_secure_context
         window.plays().await?;
         window.shows_picture(Media::Mkv).await?;
     }
+    // Chosen by one, shown to nobody else; from a file of his own, too.
+    ben.shows_subtitles("German", "<i>Zeile</i>").await?;
+    ben.shot("subtitles").await?;
+    assert_eq!(ada.js("return lines().length").await?, 0);
+    let own = case.scratch().join("Mine.srt");
+    std::fs::write(&own, subtitles(60, "Mine"))?;
+    ben.give_files(&[&own]).await?;
+    ben.shows_line("Mine").await?;
     let not_a_film = case.scratch().join("notes.mp4");
     std::fs::write(&not_a_film, "not a film")?;
     ben.give_files(&[&not_a_film]).await?;
