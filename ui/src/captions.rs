@@ -7,6 +7,7 @@ use crate::ports::ability::{self, Limits};
 use crate::ports::bytes::{self, Bytes};
 use crate::ports::captions::CaptionTrack;
 use crate::ports::player::Sample;
+use crate::ports::text;
 use crate::ports::torrents::TorrentsPort;
 use crate::storage;
 use crate::task::Task;
@@ -16,7 +17,7 @@ use std::ops::Range;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 use streamshare_ipc::{Opened, OpenedFile};
-use streamshare_media::{Cue, Extractor, Media, Probe, SUBTITLE_LEN_MAX, Step, TrackKind, read_subtitles};
+use streamshare_media::{Cue, Extractor, Media, Probe, SUBTITLE_LEN_MAX, Step, TrackKind, decode, read_subtitles};
 use web_sys::{File, Node};
 use yew::Callback;
 
@@ -157,7 +158,7 @@ impl Captions {
     fn take(&self, name: String, read: impl Future<Output = Result<Vec<u8>, String>> + 'static) {
         let this = self.core.this.clone();
         let taking = Task::spawn(async move {
-            let cues = read.await.and_then(|bytes| read_subtitles(&bytes).map_err(|error| choice::sentence(&error)));
+            let cues = cues_of(read.await).await;
             let Some(core) = this.upgrade() else { return };
             match cues {
                 Ok(_) if core.state.borrow().opened.is_none() => {
@@ -258,7 +259,7 @@ impl Core {
                 length if length > SUBTITLE_LEN_MAX as u64 => Err("The file is too large for subtitles.".to_owned()),
                 length => bytes.read(0..length).await,
             };
-            let cues = read.and_then(|bytes| read_subtitles(&bytes).map_err(|error| choice::sentence(&error)));
+            let cues = cues_of(read).await;
             let Some(core) = this.upgrade() else { return };
             match (cues, &core.track) {
                 (Ok(cues), Some(track)) => track.add(&cues),
@@ -323,6 +324,16 @@ impl Core {
             (state.limits.sound, state.limits.sound_is_unsure) = (None, false);
         }
     }
+}
+
+/// The cues in a subtitle file's bytes; why there are none, for people.
+async fn cues_of(bytes: Result<Vec<u8>, String>) -> Result<Vec<Cue>, String> {
+    let bytes = bytes?;
+    let text = match decode(&bytes) {
+        Some(text) => text,
+        None => text::guess(&bytes).await?,
+    };
+    read_subtitles(&text).map_err(|error| choice::sentence(&error))
 }
 
 /// Looks into a film; nothing where it cannot be read or is of an unknown kind: the player will say what it thinks of it.

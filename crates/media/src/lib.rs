@@ -6,7 +6,7 @@
 //! have to stop wherever a byte is missing and to read no more than they need, and they are bounded: everything that they read comes
 //! from strangers.
 //!
-//! [`read_subtitles`] reads SubRip, WebVTT and SubStation Alpha in any encoding; what comes out are [`Cue`]s of WebVTT. [`Extractor`]
+//! [`read_subtitles`] reads SubRip, WebVTT and SubStation Alpha; what comes out are [`Cue`]s of WebVTT. [`Extractor`]
 //! takes them out of tracks of text in Matroska and MP4, for the part of the film that is played.
 //!
 //! What this crate deliberately does not do: it decodes no picture and no sound, it does not know what a player can play, and it knows

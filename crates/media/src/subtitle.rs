@@ -45,7 +45,7 @@ pub enum Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubtitleError {
-    /// It has more than [`SUBTITLE_LEN_MAX`] bytes.
+    /// It has more than three times [`SUBTITLE_LEN_MAX`] bytes as UTF-8, which no encoding of so many bytes has.
     #[error("the file is too large for subtitles")]
     TooLarge,
     /// Nothing in it is SubRip, WebVTT or SubStation Alpha.
@@ -69,17 +69,17 @@ impl Cue {
     }
 }
 
-/// Reads a subtitle file of any kind and encoding: SubRip, WebVTT, or SubStation Alpha (.ssa, .ass). The kind is told by the content,
-/// for names lie. The cues are in the order of their times.
+/// Reads a subtitle file of any kind: SubRip, WebVTT, or SubStation Alpha (.ssa, .ass). The kind is told by the content, for names lie.
+/// The cues are in the order of their times.
 ///
 /// # Errors
 /// See [`SubtitleError`].
-pub fn read_subtitles(bytes: &[u8]) -> Result<Vec<Cue>, SubtitleError> {
-    if bytes.len() > SUBTITLE_LEN_MAX {
+pub fn read_subtitles(text: &str) -> Result<Vec<Cue>, SubtitleError> {
+    if text.len() > SUBTITLE_LEN_MAX * 3 {
         return Err(SubtitleError::TooLarge);
     }
     // A zero would end the text in some players.
-    let text = decode(bytes).replace(['\0', '\u{feff}'], "").replace("\r\n", "\n").replace('\r', "\n");
+    let text = text.replace(['\0', '\u{feff}'], "").replace("\r\n", "\n").replace('\r', "\n");
     let head = text.trim_start();
     let mut cues = if head.starts_with("WEBVTT") {
         webvtt::read(head)

@@ -14,6 +14,7 @@ pub(crate) mod shell;
 mod shell_tauri;
 mod shell_web;
 mod swarm;
+pub(crate) mod text;
 pub(crate) mod torrents;
 mod torrents_tauri;
 mod torrents_web;

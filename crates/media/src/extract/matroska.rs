@@ -106,7 +106,7 @@ impl Walk {
         loop {
             let Some(head) = Head::read(rest) else {
                 // Rubbish, or a head that is cut off at the end of what was read.
-                if rest.len() >= Head::LEN_MAX || (is_whole && place.at == offset) {
+                if rest.len() >= Head::LEN_MAX {
                     place.at = self.text.end;
                 }
                 break;
@@ -134,6 +134,10 @@ impl Walk {
             let next = place.at.saturating_add(head.length as u64).saturating_add(size);
             rest = usize::try_from(next - place.at).ok().and_then(|used| rest.get(used..)).unwrap_or_default();
             place.at = next.min(self.text.end);
+        }
+        if is_whole && place.at == offset {
+            // More than this cannot be had: what is here is cut off.
+            place.at = self.text.end;
         }
         self.read.insert(first, place);
         cues

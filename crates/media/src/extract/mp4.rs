@@ -75,7 +75,7 @@ impl Walk {
 fn timed(bytes: &[u8], sample: &TextSample) -> Option<Cue> {
     let length = usize::from(u16::from_be_bytes([*bytes.first()?, *bytes.get(1)?]));
     let text = bytes.get(2..2 + length)?;
-    let text = crate::decode(text).replace('\r', "\n");
+    let text = crate::decode(text)?.replace('\r', "\n");
     // No dialect has its tags: there are none in it. SubRip's are, where a program left them in.
     let (text, place) = cue_text(&text, Dialect::SubRip);
     Cue::new(sample.start, sample.end, text, place)

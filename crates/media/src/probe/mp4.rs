@@ -20,6 +20,8 @@ use samples::Tables;
 const BOXES_MAX: usize = 1024;
 /// Bytes of the description at most.
 const MOOV_MAX: u64 = 64 << 20;
+/// Places that playback can begin at, at most: one each 0.2 s in a film of ten hours.
+const POINTS_MAX: usize = 1 << 18;
 /// Places that playback can begin at are at least so far from each other where every sample is one.
 const POINT_DISTANCE: Duration = Duration::from_millis(500);
 
@@ -50,8 +52,11 @@ pub(super) fn read(known: &Known) -> Result<Media, Stop> {
         index.set_points(track.points());
     }
     let duration = film.duration();
-    let text: BTreeMap<_, _> =
-        film.tracks.iter().filter_map(|track| Some((track.track.id, track.text(film.timescale)?))).collect();
+    let text: BTreeMap<_, _> = film
+        .tracks
+        .iter()
+        .filter_map(|track| Some((track.track.id, track.text(film.timescale, known.length())?)))
+        .collect();
     let tracks = film.tracks.into_iter().map(|track| track.track).collect();
     Ok(Media { container: Container::Mp4, tracks, duration, index, text })
 }
@@ -192,7 +197,7 @@ impl<'a> FilmTrack<'a> {
     }
 
     /// Where its lines are, where it is text; samples without any fill the time between them.
-    fn text(&self, film_timescale: u32) -> Option<TextSource> {
+    fn text(&self, film_timescale: u32, file_length: u64) -> Option<TextSource> {
         let format = match self.track.codec.name.as_str() {
             "WebVTT" => Mp4Format::WebVtt,
             _ => Mp4Format::Timed,
@@ -207,7 +212,15 @@ impl<'a> FilmTrack<'a> {
             let end = at(sample.time + u64::from(sample.ticks))?;
             Some(TextSample { start: at(sample.time)?, end, offset: sample.offset, size: sample.size })
         };
-        let shows = |sample: &samples::Sample| (3..=SAMPLE_MAX).contains(&sample.size);
+        // Lines lie apart: more bytes of them than the file has are a lie.
+        let mut left = file_length;
+        let shows = |sample: &samples::Sample| {
+            let end = sample.offset.saturating_add(sample.size.into());
+            let is_line =
+                (3..=SAMPLE_MAX).contains(&sample.size) && end <= file_length && left >= u64::from(sample.size);
+            left -= if is_line { u64::from(sample.size) } else { 0 };
+            is_line
+        };
         let samples = self.tables.samples().filter(shows).filter_map(sample).take(SAMPLES_MAX).collect();
         Some(TextSource::Mp4(Mp4Text { format, samples }))
     }
@@ -218,6 +231,9 @@ impl<'a> FilmTrack<'a> {
         let mut points: Vec<Point> = Vec::new();
         for sample in all {
             let Some(time) = ticks(sample.time, self.timescale) else { break };
+            if points.len() >= POINTS_MAX {
+                break;
+            }
             let is_far = points.last().is_none_or(|last| time >= last.time + POINT_DISTANCE);
             if is_far || !self.tables.all_are_sync() {
                 points.push(Point { time, offset: sample.offset });

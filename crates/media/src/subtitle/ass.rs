@@ -188,7 +188,7 @@ mod tests {
         [Events]\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n";
 
     fn shown(lines: &str) -> Vec<(u128, String, Place)> {
-        let cues = read_subtitles(format!("{SCRIPT}{lines}").as_bytes()).unwrap_or_default();
+        let cues = read_subtitles(&format!("{SCRIPT}{lines}")).unwrap_or_default();
         cues.into_iter().map(|cue| (cue.start.as_millis(), cue.text, cue.place)).collect()
     }
 

@@ -55,14 +55,14 @@ pub(super) fn time(text: &str) -> Option<Duration> {
     for part in whole.split(':') {
         // Some programs write blanks for zeros.
         let part = part.trim();
-        if part.is_empty() || part.len() > 6 || !part.bytes().all(|byte| byte.is_ascii_digit()) {
+        if parts == 3 || part.is_empty() || part.len() > 6 || !part.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;
         }
         seconds = seconds * 60 + part.parse::<u64>().ok()?;
         parts += 1;
     }
     let fraction = fraction.trim();
-    if !(2..=3).contains(&parts) || seconds > HOURS_MAX * 3600 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+    if parts < 2 || seconds > HOURS_MAX * 3600 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
     let digits = fraction.get(..fraction.len().min(9))?;
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     fn shown(text: &str) -> Vec<(u128, u128, String)> {
-        let cues = read_subtitles(text.as_bytes()).unwrap_or_default();
+        let cues = read_subtitles(text).unwrap_or_default();
         cues.into_iter().map(|cue| (cue.start.as_millis(), cue.end.as_millis(), cue.text)).collect()
     }
 

@@ -110,7 +110,7 @@ impl Writer {
             (Dialect::WebVtt, "c") => self.open("c", &classes(rest)),
             (Dialect::WebVtt, "v") => self.open("v", &annotation(rest)),
             (Dialect::WebVtt, "lang") => self.open("lang", &annotation(rest)),
-            (Dialect::WebVtt, time) if super::lines::time(time).is_some() || is_time(tag) => {
+            (Dialect::WebVtt, _) if is_time(tag) => {
                 self.text.push_str(&format!("<{}>", tag.trim()));
             }
             _ => {}
@@ -153,14 +153,19 @@ fn is_time(tag: &str) -> bool {
 /// `.yellow.bg_black`, of what a class may be made of.
 fn classes(rest: &str) -> String {
     let legal = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
-    legal.take(64).collect()
+    let legal: String = legal.take(64).collect();
+    // `-->` must not stand in a cue, nor come about by the tag's end.
+    legal.trim_end_matches('-').to_owned()
 }
 
 /// Who speaks, or the language.
 fn annotation(rest: &str) -> String {
     let text = rest.find([' ', '\t']).map_or("", |at| rest[at..].trim());
     let legal: String = text.chars().filter(|c| !c.is_control() && !matches!(c, '<' | '>' | '&')).take(64).collect();
-    if legal.is_empty() { legal } else { format!(" {legal}") }
+    match legal.trim_end_matches(['-', ' ']) {
+        "" => String::new(),
+        legal => format!(" {legal}"),
+    }
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ mod tests {
         let text = "WEBVTT - a title\nKind: captions\n\nNOTE\n00:00:00.000 --> is no cue\n\nSTYLE\n::cue { color: red }\n\n\
                     intro\n00:01.000 --> 00:02.000 line:10% align:start\n<v Ann>Hi &amp; <font>bye</font>\nyou\n\n\
                     00:00:03.000 --> 00:00:04.000 line:-1\nlow\n";
-        let cues = read_subtitles(text.as_bytes()).unwrap();
+        let cues = read_subtitles(text).unwrap();
         let shown: Vec<_> = cues.iter().map(|cue| (cue.start.as_secs(), cue.text.as_str(), cue.place)).collect();
         assert_eq!(shown, [(1, "<v Ann>Hi &amp; bye\nyou</v>", Place::Top), (3, "low", Place::Bottom)]);
         assert_eq!((place("line:0"), place("line:90%"), place("")), (Place::Top, Place::Bottom, Place::Bottom));

@@ -43,6 +43,28 @@ impl Folder {
         assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
         std::fs::read(path).unwrap()
     }
+
+    /// A film of a few pictures, with subtitles where the container has any.
+    pub(crate) fn tiny(&self, name: &str, subtitles: &Path) -> Vec<u8> {
+        let path = self.path(name);
+        let mut ffmpeg = Command::new("ffmpeg");
+        ffmpeg
+            .args(["-v", "error", "-y", "-nostdin", "-f", "lavfi", "-i", "color=size=32x32:rate=5", "-i"])
+            .arg(subtitles);
+        ffmpeg.args(match name {
+            "a.mp4" => &["-map", "0", "-map", "1", "-c:s", "mov_text"][..],
+            "f.mp4" => &["-movflags", "frag_keyframe+empty_moov"],
+            "a.mkv" => &["-map", "0", "-map", "1", "-c:s", "srt"],
+            "b.mkv" => &["-map", "0", "-map", "1", "-c:s", "ass"],
+            "e.ogg" => &["-f", "lavfi", "-i", "sine", "-map", "2", "-c:a", "libvorbis", "-t", "0.1"],
+            _ => &["-map", "0"],
+        });
+        if name != "e.ogg" {
+            ffmpeg.args(["-c:v", "mpeg4", "-q:v", "31", "-t", "2"]);
+        }
+        assert!(ffmpeg.arg(&path).status().unwrap().success(), "{name}");
+        std::fs::read(path).unwrap()
+    }
 }
 
 /// Probes a file; what was read of it, too.
