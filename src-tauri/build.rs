@@ -12,6 +12,7 @@ const COMMANDS: &[&str] = &[
     "torrent_add",
     "torrent_cancel",
     "torrent_open",
+    "subtitle_read",
     "pick_files",
     "take_openings",
 ];

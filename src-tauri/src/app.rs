@@ -1,6 +1,6 @@
 //! Tauri around the [`Controller`]: the window, the commands, the system's events.
 
-use crate::{Controller, Folders, Gui, GuiEvent, openings};
+use crate::{Controller, Folders, Gui, GuiEvent, openings, subtitles};
 use anyhow::Context as _;
 use std::{
     io::IsTerminal as _,
@@ -11,7 +11,7 @@ use std::{
 };
 use streamshare_ipc::{
     AddRequest, Added, Bootstrap, CancelRequest, Connect, DropEvent, Hosted, OpenRequest, Opened, Opening, RoomSend,
-    ShellError,
+    ShellError, SubtitleRequest,
 };
 use tauri::{AppHandle, DragDropEvent, Emitter, Manager, RunEvent, State, Window, WindowEvent};
 use tauri_plugin_dialog::DialogExt;
@@ -63,6 +63,7 @@ fn run_app() -> anyhow::Result<ExitCode> {
             torrent_add,
             torrent_cancel,
             torrent_open,
+            subtitle_read,
             pick_files,
             take_openings
         ])
@@ -242,6 +243,11 @@ fn torrent_cancel(app: App<'_>, request: CancelRequest) {
 #[tauri::command]
 async fn torrent_open(app: App<'_>, request: OpenRequest) -> Result<Opened, ShellError> {
     app.torrent_open(request).await
+}
+
+#[tauri::command]
+async fn subtitle_read(request: SubtitleRequest) -> Result<String, ShellError> {
+    subtitles::read(request).await
 }
 
 #[tauri::command]

@@ -19,6 +19,7 @@ mod openings;
 mod ops;
 mod room_link;
 mod settings;
+mod subtitles;
 mod torrents;
 
 pub use app::run;

@@ -158,6 +158,7 @@ impl Torrents {
             file_index,
             length: media.length,
             mime: media.mime.to_owned(),
+            files: answers::opened_files(&info),
         })
     }
 

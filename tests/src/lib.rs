@@ -28,7 +28,7 @@ pub use desktop::{Desktop, Launch};
 pub use display::Display;
 pub use foreign::ForeignPage;
 pub use measure::{cpu_seconds, median, pss_kib, unix_ms};
-pub use media::Media;
+pub use media::{Media, subtitles};
 pub use page::Page;
 pub use peer::{PlainPeer, Transport};
 pub use picture::{Look, look};

@@ -8,7 +8,7 @@ use std::process::Command;
 pub enum Media {
     /// H.264 and AAC in an mp4 whose index comes first; 640x360, 60 s.
     Mp4,
-    /// H.264 and AAC in Matroska; 640x360, 60 s.
+    /// H.264 and AAC in Matroska, and subtitles called German: each second is a line, `Zeile 7`. 640x360, 60 s.
     Mkv,
     /// A short mp4, 320x180, 12 s, for what only needs to be a video.
     Short,
@@ -17,7 +17,7 @@ pub enum Media {
 }
 
 /// Counts up whenever what is made changes, so that old files are not taken for new ones.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 impl Media {
     /// The name of the file.
@@ -98,7 +98,7 @@ impl Media {
         if self == Self::Long {
             ffmpeg.args(["-stream_loop", "4", "-i"]).arg(Self::Mp4.file()?).args(["-c", "copy"]);
         } else {
-            self.draw(&mut ffmpeg);
+            self.draw(&mut ffmpeg, &folder)?;
         }
         if self != Self::Mkv {
             ffmpeg.args(["-movflags", "+faststart"]);
@@ -108,18 +108,42 @@ impl Media {
         Ok(file)
     }
 
-    fn draw(self, ffmpeg: &mut Command) {
+    fn draw(self, ffmpeg: &mut Command, folder: &Path) -> Result<()> {
         let (width, height) = self.size();
         let seconds = self.seconds();
         let counter = format!(
             "drawtext=text='%{{pts\\:hms}}':fontsize={}:fontcolor=white:box=1:boxcolor=black:x=(w-tw)/2:y=h-th-8",
             height / 7
         );
+        ffmpeg.args(["-f", "lavfi", "-i", &format!("testsrc2=s={width}x{height}:r=25:d={seconds}")]).args([
+            "-f",
+            "lavfi",
+            "-i",
+            &format!("sine=f=330:d={seconds}"),
+        ]);
+        if self == Self::Mkv {
+            let lines = folder.join("lines.srt");
+            std::fs::write(&lines, subtitles(seconds, "<i>Zeile</i>")).context("write subtitles")?;
+            ffmpeg.arg("-i").arg(lines).args([
+                "-c:s",
+                "srt",
+                "-metadata:s:s:0",
+                "language=ger",
+                "-disposition:s:0",
+                "0",
+            ]);
+        }
         ffmpeg
-            .args(["-f", "lavfi", "-i", &format!("testsrc2=s={width}x{height}:r=25:d={seconds}")])
-            .args(["-f", "lavfi", "-i", &format!("sine=f=330:d={seconds}")])
             .args(["-vf", &format!("{counter},noise=alls=12:allf=t")])
             .args(["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-g", "50", "-b:v", "1400k"])
             .args(["-c:a", "aac", "-b:a", "96k", "-shortest"]);
+        Ok(())
     }
+}
+
+/// SubRip with a line for each second: a word and the second's number.
+#[must_use]
+pub fn subtitles(seconds: u32, word: &str) -> String {
+    let line = |n: u32| format!("{}\n00:00:{n:02},000 --> 00:00:{n:02},990\n{word} {n}\n\n", n + 1);
+    (0..seconds).map(line).collect()
 }

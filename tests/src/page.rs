@@ -249,6 +249,29 @@ impl Page {
         self.until(&moved).await.map(drop)
     }
 
+    /// Chooses the subtitles of a name, and waits for one of their lines that is of the second that plays.
+    ///
+    /// # Errors
+    /// When there are no such subtitles, or no such line comes.
+    pub async fn shows_subtitles(&self, name: &str, word: &str) -> Result<()> {
+        let choice = format!("$$('caption-choice').find(choice => choice.innerText.trim() === '{name}')");
+        self.until("$('captions-menu') || ($('captions').click(), false)").await?;
+        self.until(&choice).await?;
+        self.js(&format!("{choice}.click()")).await?;
+        self.until("!$('captions-menu')").await?;
+        self.shows_line(word).await
+    }
+
+    /// Waits for one line, of the second that plays.
+    ///
+    /// # Errors
+    /// When none comes.
+    pub async fn shows_line(&self, word: &str) -> Result<()> {
+        self.until(&format!("lines().length === 1 && lines()[0] === `{word} ${{Math.floor(video().currentTime)}}`"))
+            .await?;
+        Ok(())
+    }
+
     /// How much of the film is there, in whole percent, once the window tells.
     ///
     /// # Errors

@@ -23,6 +23,9 @@ const room = () => ({
   },
   at: Date.now(),
 });
+// The lines that the player shows now.
+const lines = () => [...(video()?.textTracks ?? [])].filter(({ mode }) => mode === "showing")
+  .flatMap(({ activeCues }) => [...(activeCues ?? [])]).map(({ text }) => text);
 // Toasts go by themselves: this keeps what each of them said.
 const hear = () => {
   window.heard ??= [];

@@ -10,8 +10,10 @@ use crate::views::{drop::DropOverlay, room::RoomPage, start::StartPage, toasts::
 use crate::{ids, ports::player, storage};
 use std::rc::Rc;
 use streamshare_ipc::{DropEvent, Hosted, Opening, Source, TorrentStats};
+use streamshare_media::FileKind;
 use streamshare_playsync::{Action, ClientConfig, LinkState};
 use streamshare_protocol::{Invitation, Name, Playlist, PlaylistItem, ResumeKey, RoomId};
+use web_sys::File;
 use yew::prelude::*;
 
 /// What the person asks for on the start page.
@@ -31,7 +33,14 @@ pub(crate) enum Wish {
     Add(Source),
     PickFiles,
     CancelAddition(u64),
-    Sound { volume: f64, muted: bool },
+    Sound {
+        volume: f64,
+        muted: bool,
+    },
+    /// Subtitles by their number, or none.
+    Caption(Option<u64>),
+    /// Subtitles of the person's own.
+    CaptionFile(File),
     Tell(ToastKind, String),
 }
 
@@ -121,6 +130,7 @@ impl Component for App {
                     self.toasts.show(kind, text);
                 }
             }
+            Msg::Session(SessionEvent::Failed(reason)) => self.toasts.show(ToastKind::Error, reason),
             Msg::Act(action) => {
                 if let Some(stay) = &self.stay {
                     stay.session.act(action);
@@ -313,6 +323,16 @@ impl App {
                     stay.session.set_sound(volume, muted);
                 }
             }
+            Wish::Caption(id) => {
+                if let Some(stay) = &self.stay {
+                    stay.session.captions().choose(id);
+                }
+            }
+            Wish::CaptionFile(file) => {
+                if let Some(stay) = &self.stay {
+                    stay.session.captions().take_file(file);
+                }
+            }
             Wish::Tell(kind, text) => self.toasts.show(kind, text),
         }
     }
@@ -379,6 +399,12 @@ impl App {
     }
 
     fn add(&mut self, source: Source) {
+        // Subtitles are for what plays, and for this person alone.
+        if let (Source::Path { path }, Some(stay)) = (&source, &self.stay)
+            && FileKind::of(path) == FileKind::Subtitle
+        {
+            return stay.session.captions().take_path(path.clone());
+        }
         if self.stay.is_some() { self.additions.begin(source) } else { self.held.push(source) }
     }
 }

@@ -6,6 +6,7 @@
 mod additions;
 mod alarm;
 mod app;
+mod captions;
 mod clock;
 mod format;
 mod ids;

@@ -2,10 +2,11 @@
 //! what it says. Not a view; views see its [`Snapshot`]s.
 
 use crate::alarm::Alarm;
+use crate::captions::{Captions, CaptionsEvent, CaptionsView};
 use crate::clock;
 use crate::ports::player::{self, PlayerPort, Sample};
 use crate::ports::room::{self, LinkEvent, RoomPort};
-use crate::ports::torrents::{OpenEvent, Operation, TorrentsPort};
+use crate::ports::torrents::{self, OpenEvent, Operation, TorrentsPort};
 use gloo_timers::callback::Interval;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -25,6 +26,8 @@ pub(crate) enum SessionEvent {
     Changed,
     /// The person should hear of it.
     Notice(Notice),
+    /// Something of this person's failed; the reason is for people.
+    Failed(String),
 }
 
 /// How far this client is with the item that it should show.
@@ -54,6 +57,10 @@ pub(crate) struct Snapshot {
     pub(crate) media: Media,
     /// The player.
     pub(crate) player: Sample,
+    /// Its captions.
+    pub(crate) captions: CaptionsView,
+    /// The other files of its torrent, as they would be in a playlist.
+    pub(crate) beside: Vec<PlaylistItem>,
     /// Why the connection to the room is not there, for people.
     pub(crate) trouble: Option<String>,
 }
@@ -73,6 +80,8 @@ struct Core {
     shows: Cell<bool>,
     room: RefCell<Option<Box<dyn RoomPort>>>,
     player: Box<dyn PlayerPort>,
+    captions: Captions,
+    beside: RefCell<Vec<PlaylistItem>>,
     torrents: Rc<dyn TorrentsPort>,
     trouble: RefCell<Option<String>>,
     item: RefCell<Option<PlaylistItem>>,
@@ -107,6 +116,17 @@ impl Session {
                 core.take(Input::Tick, false);
             }
         }));
+        let told = on_event.clone();
+        let captions = Captions::new(
+            player.node(),
+            Rc::clone(&torrents),
+            Callback::from(move |event| {
+                told.emit(match event {
+                    CaptionsEvent::Changed => SessionEvent::Changed,
+                    CaptionsEvent::Failed(reason) => SessionEvent::Failed(reason),
+                });
+            }),
+        );
         let core = Rc::new_cyclic(|this| Core {
             client: RefCell::new(Client::new(config)),
             waiting: RefCell::default(),
@@ -114,6 +134,8 @@ impl Session {
             shows: Cell::new(false),
             room: RefCell::default(),
             player,
+            captions,
+            beside: RefCell::default(),
             torrents,
             trouble: RefCell::default(),
             item: RefCell::default(),
@@ -175,6 +197,11 @@ impl Session {
         self.core.player.set_sound(volume, muted);
     }
 
+    /// The captions of what plays.
+    pub(crate) fn captions(&self) -> &Captions {
+        &self.core.captions
+    }
+
     /// The player, to be put on the page.
     pub(crate) fn player_node(&self) -> Node {
         self.core.player.node()
@@ -186,6 +213,8 @@ impl Session {
             room: self.core.client.borrow().view(clock::now()),
             media: self.core.media.borrow().clone(),
             player: self.core.player.sample(),
+            captions: self.core.captions.view(),
+            beside: self.core.beside.borrow().clone(),
             trouble: self.core.trouble.borrow().clone(),
         }
     }
@@ -269,6 +298,8 @@ impl Core {
         // Cancelled before the next one begins.
         drop(self.opening.take());
         self.player.unload();
+        self.captions.close();
+        self.beside.take();
         self.item.replace(item.clone());
         let Some(item) = item else {
             self.media.replace(Media::Empty);
@@ -291,8 +322,13 @@ impl Core {
     fn take_open_event(&self, event: OpenEvent) {
         let media = match event {
             OpenEvent::Progress(progress) => Media::Opening(Some(progress)),
-            OpenEvent::Ready(Opened { url, info_hash, mime, .. }) => {
+            OpenEvent::Ready(opened) => {
+                let Opened { url, info_hash, mime, .. } = opened.clone();
                 self.player.load(&url, mime.starts_with("audio/"));
+                let item = self.item.borrow();
+                self.beside
+                    .replace(item.as_ref().map(|item| torrents::items_beside(item, &opened)).unwrap_or_default());
+                self.captions.open(opened);
                 Media::Opened { info_hash }
             }
             OpenEvent::Failed(reason) => Media::Failed(reason),
@@ -309,6 +345,7 @@ impl Core {
 
     fn player_report(&self) -> Input {
         let sample = self.player.sample();
+        self.captions.follow(&sample);
         let phase = match &*self.media.borrow() {
             Media::Empty => PlayerPhase::Empty,
             Media::Opening(_) => PlayerPhase::Loading,

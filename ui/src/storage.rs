@@ -5,6 +5,7 @@ use web_sys::Storage;
 
 const NAME: &str = "streamshare.name";
 const VOLUME: &str = "streamshare.volume";
+const CAPTIONS: &str = "streamshare.captions";
 const MUTED: &str = "streamshare.muted";
 
 fn lasting() -> Option<Storage> {
@@ -50,6 +51,16 @@ pub(crate) fn sound() -> (f64, bool) {
 pub(crate) fn set_sound(volume: f64, muted: bool) {
     put(lasting(), VOLUME, &volume.to_string());
     put(lasting(), MUTED, if muted { "true" } else { "false" });
+}
+
+/// Which subtitles the person chose last, if any: how they may be known again in another film.
+pub(crate) fn captions() -> Option<String> {
+    lasting()?.get_item(CAPTIONS).ok()?.filter(|text| !text.is_empty())
+}
+
+/// Remembers [`captions`].
+pub(crate) fn set_captions(memory: Option<&str>) {
+    put(lasting(), CAPTIONS, memory.unwrap_or_default());
 }
 
 fn resume_slot(invitation: &Invitation) -> String {

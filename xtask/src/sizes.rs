@@ -13,7 +13,15 @@ const WINDOW: i32 = 22;
 pub(crate) fn print(root: &Path) -> Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{:<20}{:>10}{:>10}", "file", "bytes", "brotli")?;
-    for name in ["ui_bg.wasm", "ui.js", "socket.io.min.js", "app.css", "webtorrent.min.js", "mediabunny.min.js"] {
+    for name in [
+        "ui_bg.wasm",
+        "ui.js",
+        "socket.io.min.js",
+        "app.css",
+        "webtorrent.min.js",
+        "mediabunny.min.js",
+        "encodings_bg.wasm",
+    ] {
         let path = root.join("ui/dist").join(name);
         let bytes = fs::read(&path).with_context(|| format!("read {}: run `cargo xtask ui` first", path.display()))?;
         writeln!(out, "{name:<20}{:>10}{:>10}", bytes.len(), compressed(&bytes)?.len())?;

@@ -14,6 +14,9 @@ use std::{
 const PROFILE: &str = "wasm-release";
 const TARGET: &str = "wasm32-unknown-unknown";
 
+/// What becomes wasm, and the name that it has there: the page, and what the page loads when it needs it.
+const PACKAGES: [(&str, &str); 2] = [("streamshare-ui", "ui"), ("streamshare-encodings", "encodings")];
+
 /// From the npm packages that package-lock.json pins: source below node_modules, name in ui/dist.
 const FROM_NPM: [(&str, &str); 8] = [
     ("socket.io-client/dist/socket.io.min.js", "socket.io.min.js"),
@@ -34,6 +37,7 @@ const OWN: [&str; 13] = [
     "icon.svg",
     "stream.js",
     "timer.js",
+    "text.js",
     "swarm/ice.js",
     "swarm/index.js",
     "swarm/metainfo.js",
@@ -48,8 +52,11 @@ pub(crate) fn build(root: &Path) -> Result<()> {
     // Two builds at once would write the same files; the lock goes with the file.
     let turn = File::create(target(root).join("ui-build.lock")).context("make the build's lock file")?;
     turn.lock().context("wait for another build of the UI")?;
-    let wasm = compile(root)?;
-    let mut files = bind(root, &wasm)?;
+    compile(root)?;
+    let mut files = Vec::new();
+    for (package, name) in PACKAGES {
+        files.extend(bind(root, package, name)?);
+    }
     for name in OWN {
         files.push((name.to_owned(), read(&root.join("ui/static").join(name))?));
     }
@@ -61,25 +68,34 @@ pub(crate) fn build(root: &Path) -> Result<()> {
     dist::write(&root.join("ui/dist"), &files)
 }
 
-/// Compiles the UI and returns the path of the wasm.
-fn compile(root: &Path) -> Result<PathBuf> {
+/// Compiles what becomes wasm.
+fn compile(root: &Path) -> Result<()> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
         .current_dir(root)
-        .args(["build", "--quiet", "-p", "streamshare-ui", "--target", TARGET, "--profile", PROFILE])
+        .args(["build", "--quiet", "--target", TARGET, "--profile", PROFILE])
+        .args(PACKAGES.iter().flat_map(|(package, _)| ["-p", package]))
         .status()
         .context("start cargo")?;
     ensure!(status.success(), "cargo could not build the UI");
-    Ok(target(root).join(TARGET).join(PROFILE).join("streamshare-ui.wasm"))
+    Ok(())
 }
 
 fn target(root: &Path) -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
 }
 
-/// Makes `ui.js` and `ui_bg.wasm`, or takes those of the last run where the wasm is still the same.
-fn bind(root: &Path, wasm: &Path) -> Result<Vec<(String, Vec<u8>)>> {
-    let stage = target(root).join("ui-bindings");
+/// The wasm that cargo made of a package; of a library it has the library's name.
+fn wasm_of(root: &Path, package: &str) -> Result<PathBuf> {
+    let folder = target(root).join(TARGET).join(PROFILE);
+    let names = [package.to_owned(), package.replace('-', "_")].map(|name| folder.join(format!("{name}.wasm")));
+    names.into_iter().find(|path| path.exists()).with_context(|| format!("find the wasm of {package}"))
+}
+
+/// Makes `NAME.js` and `NAME_bg.wasm`, or takes those of the last run where the wasm is still the same.
+fn bind(root: &Path, package: &str, name: &str) -> Result<Vec<(String, Vec<u8>)>> {
+    let wasm = &wasm_of(root, package)?;
+    let stage = target(root).join("ui-bindings").join(name);
     let stamp_path = stage.join("stamp");
     // The lock file pins wasm-bindgen, the other thing that the output depends on.
     let lock = read(&root.join("Cargo.lock"))?;
@@ -92,7 +108,7 @@ fn bind(root: &Path, wasm: &Path) -> Result<Vec<(String, Vec<u8>)>> {
         fs::create_dir_all(&stage).context("make a folder for the bindings")?;
         wasm_bindgen_cli_support::Bindgen::new()
             .input_path(wasm)
-            .out_name("ui")
+            .out_name(name)
             .web(true)?
             .typescript(false)
             .remove_name_section(true)
@@ -101,7 +117,8 @@ fn bind(root: &Path, wasm: &Path) -> Result<Vec<(String, Vec<u8>)>> {
             .context("run wasm-bindgen")?;
         fs::write(&stamp_path, stamp).context("write the stamp of the bindings")?;
     }
-    ["ui.js", "ui_bg.wasm"].into_iter().map(|name| Ok((name.to_owned(), read(&stage.join(name))?))).collect()
+    let made = [format!("{name}.js"), format!("{name}_bg.wasm")];
+    made.into_iter().map(|file| Ok((file.clone(), read(&stage.join(&file))?))).collect()
 }
 
 /// The source map is not shipped, and a link to it would make every opened console ask for it in vain.

@@ -26,6 +26,8 @@ pub mod command {
     pub const TORRENT_CANCEL: &str = "torrent_cancel";
     /// [`super::OpenRequest`] → [`super::Opened`]; [`super::Progress`] events meanwhile.
     pub const TORRENT_OPEN: &str = "torrent_open";
+    /// [`super::SubtitleRequest`] → the file's bytes, in base64 (RFC 4648, section 4).
+    pub const SUBTITLE_READ: &str = "subtitle_read";
     /// No argument → a list of paths; empty where the person closed the dialog.
     pub const PICK_FILES: &str = "pick_files";
     /// No argument → a list of [`super::Opening`]s that came before the window listened; each is handed out once.
@@ -218,6 +220,29 @@ pub struct Opened {
     pub length: u64,
     /// Its media type.
     pub mime: String,
+    /// The torrent's videos, sounds and subtitles, itself among them, at most [`OPENED_FILES_MAX`].
+    pub files: Vec<OpenedFile>,
+}
+
+/// Files of a torrent that the window is told of at most.
+pub const OPENED_FILES_MAX: usize = 2_000;
+
+/// A file that lies beside what is played.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenedFile {
+    /// Its index in the torrent.
+    pub index: usize,
+    /// Its path inside the torrent, `/` between the parts.
+    pub path: String,
+    /// Bytes.
+    pub length: u64,
+}
+
+/// A subtitle file of this computer that is to be shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubtitleRequest {
+    /// Its absolute path.
+    pub path: String,
 }
 
 /// How far a request is.

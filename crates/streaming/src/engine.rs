@@ -17,7 +17,7 @@ use crate::storage::Factory;
 use crate::torrents::{Torrent, Torrents, describe};
 use crate::{
     AddError, CancellationToken, EngineConfig, InfoHash, LivePeer, OpenError, OpenMedia, Progress, RemoveError, Source,
-    StartError, Stats, TorrentInfo, fetch, media, resolve, session,
+    StartError, Stats, TorrentInfo, fetch, resolve, session,
 };
 
 /// How long [`Engine::shutdown`] waits for its tasks after librqbit has stopped, which takes 1 s.
@@ -240,7 +240,7 @@ impl Engine {
         }
         let name = file.path.rsplit('/').next().unwrap_or(&file.path).to_owned();
         let url = inner.server.url(info_hash, file_index, &name);
-        let opened = OpenMedia { url, length: file.length, mime: media::mime(&file.path), name };
+        let opened = OpenMedia { url, length: file.length, mime: streamshare_media::mime(&file.path), name };
         inner.tasks.spawn(crate::register::select(inner.session.clone(), torrent, file_index));
         Ok(opened)
     }

@@ -20,7 +20,6 @@ mod fetch;
 mod file_name;
 mod info_hash;
 mod magnet;
-mod media;
 mod metainfo;
 mod range;
 mod register;
@@ -38,6 +37,7 @@ pub use config::{EngineConfig, NetworkConfig};
 pub use engine::Engine;
 pub use error::{AddError, OpenError, RemoveError, StartError};
 pub use info_hash::InfoHash;
+pub use streamshare_media::{FileEntry, FileKind};
 /// The token that cancels an [`Engine::add`].
 pub use tokio_util::sync::CancellationToken;
-pub use torrent::{FileInfo, FileKind, LivePeer, OpenMedia, Progress, Source, State, Stats, TorrentInfo, Transport};
+pub use torrent::{FileInfo, LivePeer, OpenMedia, Progress, Source, State, Stats, TorrentInfo, Transport};

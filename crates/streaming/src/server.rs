@@ -23,10 +23,10 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::InfoHash;
 use crate::body::{Body, MediaBody};
 use crate::range::{self, Resolved};
 use crate::torrents::{Torrent, Torrents};
-use crate::{InfoHash, media};
 
 /// Connections at once. A browser opens six to one host; further ones wait in the system's queue.
 const MAX_CONNECTIONS: usize = 512;
@@ -218,7 +218,8 @@ impl Server {
         if status == StatusCode::RANGE_NOT_SATISFIABLE {
             response = response.header(header::CONTENT_RANGE, format!("bytes */{}", file.length));
         } else {
-            response = response.header(header::CONTENT_TYPE, media::mime(&file.path)).header(header::ETAG, etag);
+            response =
+                response.header(header::CONTENT_TYPE, streamshare_media::mime(&file.path)).header(header::ETAG, etag);
         }
         if status == StatusCode::PARTIAL_CONTENT {
             response =

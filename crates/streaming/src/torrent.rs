@@ -3,6 +3,8 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 
+use streamshare_media::{FileEntry, FileKind};
+
 use crate::InfoHash;
 
 /// What to add.
@@ -52,6 +54,20 @@ pub struct TorrentInfo {
     pub piece_count: u32,
 }
 
+impl TorrentInfo {
+    /// Its files as [`streamshare_media`] judges them.
+    #[must_use]
+    pub fn entries(&self) -> Vec<FileEntry<'_>> {
+        self.files.iter().map(|file| FileEntry { path: &file.path, length: file.length, kind: file.kind }).collect()
+    }
+
+    /// Indices of the files worth playing, in playing order: [`streamshare_media::playable`].
+    #[must_use]
+    pub fn playable(&self) -> Vec<usize> {
+        streamshare_media::playable(&self.entries())
+    }
+}
+
 /// A file of a torrent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileInfo {
@@ -61,19 +77,6 @@ pub struct FileInfo {
     pub length: u64,
     /// What it is, by its extension.
     pub kind: FileKind,
-}
-
-/// What a file is, by its extension.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum FileKind {
-    /// Moving pictures.
-    Video,
-    /// Sound only.
-    Audio,
-    /// Subtitles beside a video.
-    Subtitle,
-    /// Anything else, padding (BEP 47) included.
-    Other,
 }
 
 /// A file that a player can open.

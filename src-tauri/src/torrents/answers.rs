@@ -1,9 +1,12 @@
 //! What the window is told: the engine's types in, ipc's types out.
 
 use crate::magnet;
-use streamshare_ipc::{Added, FileSummary, Peers, ShellError, TorrentState, TorrentStats, code};
+use streamshare_ipc::{
+    Added, FileSummary, OPENED_FILES_MAX, OpenedFile, Peers, ShellError, TorrentState, TorrentStats, code,
+};
+use streamshare_media::{FileKind, FindError};
 use streamshare_protocol::{TorrentId, limits::FILENAME_BYTES_MAX};
-use streamshare_streaming::{AddError, FileInfo, FileKind, InfoHash, OpenError, StartError, State, Stats, TorrentInfo};
+use streamshare_streaming::{AddError, InfoHash, OpenError, StartError, State, Stats, TorrentInfo};
 
 /// What a torrent puts into a playlist.
 pub(super) fn added(info: TorrentInfo) -> Result<Added, ShellError> {
@@ -19,36 +22,21 @@ pub(super) fn added(info: TorrentInfo) -> Result<Added, ShellError> {
     Ok(Added { info_hash: info.info_hash.to_string(), name: info.name, torrent_id, files, chosen })
 }
 
-/// The file that an item names. Members with other clients write paths in other ways: with the torrent's name before
-/// them, as WebTorrent does, or the file's name alone; that counts where it can only mean one file.
+/// The file that an item names: [`streamshare_media::find`].
 pub(super) fn file_index(info: &TorrentInfo, filename: &str) -> Result<usize, ShellError> {
-    if filename.is_empty() {
-        return main_video(info).ok_or_else(|| no_video(&info.name));
-    }
-    let exact = info.files.iter().position(|file| file.path == filename);
-    let below_the_name = || {
-        let inner = filename.strip_prefix(info.name.as_str())?.strip_prefix('/')?;
-        info.files.iter().position(|file| file.path == inner)
-    };
-    let by_last_part = || {
-        let last_part = |file: &FileInfo| file.path.rsplit('/').next() == Some(filename);
-        let mut named = info.files.iter().enumerate().filter(|(_, file)| last_part(file));
-        named.next().filter(|_| named.next().is_none()).map(|(index, _)| index)
-    };
-    exact
-        .or_else(below_the_name)
-        .or_else(by_last_part)
-        .ok_or_else(|| shell_error(code::NO_SUCH_FILE, &format!("There is no file {filename} in {}", info.name)))
+    streamshare_media::find(&info.name, &info.entries(), filename).map_err(|error| match error {
+        FindError::NothingToPlay => no_video(&info.name),
+        FindError::Missing => shell_error(code::NO_SUCH_FILE, &format!("There is no file {filename} in {}", info.name)),
+    })
 }
 
-/// The largest video, else the largest sound file: extras and samples are smaller.
-fn main_video(info: &TorrentInfo) -> Option<usize> {
-    let weight = |index: &usize| {
-        let file = info.files.get(*index);
-        file.map(|file| (file.kind == FileKind::Video, file.length))
-    };
-    // The first of equals, as max_by_key would take the last.
-    info.playable().into_iter().rev().max_by_key(weight)
+/// What of a torrent is worth telling the window: what it may play or show.
+pub(super) fn opened_files(info: &TorrentInfo) -> Vec<OpenedFile> {
+    let known = info.files.iter().enumerate().filter(|(_, file)| file.kind != FileKind::Other);
+    known
+        .map(|(index, file)| OpenedFile { index, path: file.path.clone(), length: file.length })
+        .take(OPENED_FILES_MAX)
+        .collect()
 }
 
 pub(super) fn torrent_stats(info_hash: InfoHash, stats: Stats, peers: Peers) -> TorrentStats {
@@ -128,31 +116,6 @@ pub(crate) fn shell_error(code: &str, text: &str) -> ShellError {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn info(name: &str, files: &[(&str, u64)]) -> TorrentInfo {
-        let kind = |path: &str| if path.ends_with(".txt") { FileKind::Other } else { FileKind::Video };
-        let file = |(path, length): &(&str, u64)| FileInfo { path: (*path).into(), length: *length, kind: kind(path) };
-        TorrentInfo {
-            info_hash: InfoHash([7; 20]),
-            name: name.into(),
-            files: files.iter().map(file).collect(),
-            trackers: vec![],
-            private: false,
-            piece_count: 1,
-        }
-    }
-
-    #[test]
-    fn an_item_finds_its_file() {
-        let series = info("Show", &[("s1/a.mkv", 5), ("s2/a.mkv", 5), ("s2/b.mkv", 9), ("readme.txt", 1)]);
-        let index = |filename: &str| file_index(&series, filename).map_err(|error| error.code);
-        assert_eq!(index("s2/a.mkv"), Ok(1));
-        assert_eq!(index("Show/s2/a.mkv"), Ok(1));
-        assert_eq!(index("b.mkv"), Ok(2));
-        for missing in ["a.mkv", "S1/a.mkv", "../a.mkv", "Show", "Showx/s2/a.mkv"] {
-            assert_eq!(index(missing), Err(code::NO_SUCH_FILE.to_owned()), "{missing}");
-        }
-    }
 
     #[test]
     fn messages_are_sentences() {

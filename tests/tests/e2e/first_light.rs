@@ -1,7 +1,7 @@
 //! One desktop, one foreign seeder: from a dropped file or a pasted link to a moving picture.
 
 use anyhow::{Context as _, Result};
-use streamshare_tests::{Case, Desktop, Launch, Media, Seeder, Swarm};
+use streamshare_tests::{Case, Desktop, Launch, Media, Seeder, Swarm, subtitles};
 
 /// Slower than the video needs on a fast disk, faster than it plays: it has to play while it downloads.
 const SEED_KIB_PER_S: u32 = 1500;
@@ -57,6 +57,19 @@ async fn a_pasted_magnet_link_to_matroska_plays() -> Result<()> {
     desktop.playlist_is(&[Media::Mkv.title()]).await?;
     shows_the_picture(&desktop, Media::Mkv).await?;
     desktop.shot("plays").await?;
+
+    // The film's own subtitles while it downloads, and a file of the person's.
+    desktop.shows_subtitles("German", "<i>Zeile</i>").await?;
+    desktop.shot("subtitles").await?;
+    let own = case.scratch().join("Mine.fr.srt");
+    std::fs::write(&own, format!("\u{feff}{}", subtitles(60, "Réplique")).replace('\n', "\r\n"))?;
+    desktop.drop_files(&case, &[&own]).await?;
+    desktop.shows_line("Réplique").await?;
+    desktop.js("$('captions').click()").await?;
+    let offered = "$$('caption-choice').map(choice => choice.innerText.trim()).join() === 'Off,German,Mine.fr'";
+    desktop.until(offered).await?;
+    desktop.shot("menu").await?;
+    desktop.playlist_is(&[Media::Mkv.title()]).await?;
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Films between browsers alone: what one person drops on the page, the others see, over WebRTC and the relay's tracker.
 
 use anyhow::Result;
-use streamshare_tests::{Browser, Case, INSECURE_HOST, Media, Relay, together};
+use streamshare_tests::{Browser, Case, INSECURE_HOST, Media, Relay, subtitles, together};
 
 /// How far two players may be apart that play in one room, in seconds: far more than they are on a quiet machine, less than
 /// they come to by chance.
@@ -109,6 +109,17 @@ async fn web_a_film_goes_through_media_source_on_a_page_without_a_secure_context
         window.plays().await?;
         window.shows_picture(Media::Mkv).await?;
     }
+    // Chosen by one, shown to nobody else; from a file of his own, too.
+    ben.shows_subtitles("German", "<i>Zeile</i>").await?;
+    ben.shot("subtitles").await?;
+    assert_eq!(ada.js("return lines().length").await?, 0);
+    let own = case.scratch().join("Mine.srt");
+    // In Latin-1, as many old files are.
+    let lines =
+        subtitles(60, "Réplique").chars().map(|letter| u8::try_from(letter).unwrap_or(b'?')).collect::<Vec<_>>();
+    std::fs::write(&own, lines)?;
+    ben.give_files(&[&own]).await?;
+    ben.shows_line("Réplique").await?;
     let not_a_film = case.scratch().join("notes.mp4");
     std::fs::write(&not_a_film, "not a film")?;
     ben.give_files(&[&not_a_film]).await?;

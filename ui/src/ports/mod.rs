@@ -1,6 +1,9 @@
 //! Where the desktop app and a browser differ: the player, the connection to the room, the torrents, what surrounds the
 //! page. Sessions and views see the traits alone.
 
+pub(crate) mod ability;
+pub(crate) mod bytes;
+pub(crate) mod captions;
 mod files;
 pub(crate) mod player;
 pub(crate) mod room;
@@ -11,6 +14,7 @@ pub(crate) mod shell;
 mod shell_tauri;
 mod shell_web;
 mod swarm;
+pub(crate) mod text;
 pub(crate) mod torrents;
 mod torrents_tauri;
 mod torrents_web;

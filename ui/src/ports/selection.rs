@@ -1,119 +1,37 @@
-//! Which file of a torrent is meant, and how a torrent is named to others. Pure; the desktop's engine does the same in
-//! `streamshare-streaming`.
+//! Which file of a torrent is meant (`streamshare-media` judges, as for the desktop), and how a torrent is named to others. Pure.
 
 use super::swarm::Description;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use std::cmp::Ordering;
 use streamshare_ipc::FileSummary;
+use streamshare_media::{FileEntry, FileKind, FindError};
 use streamshare_protocol::{is_loopback_host, limits::TORRENT_ID_BYTES_MAX};
 
-/// Extensions and what browsers know them as. A fixed list: nothing that a page could run is ever served out of a torrent.
-const VIDEO: [(&str, &str); 17] = [
-    ("mp4", "video/mp4"),
-    ("m4v", "video/mp4"),
-    ("mov", "video/mp4"),
-    ("webm", "video/webm"),
-    ("mkv", "video/x-matroska"),
-    ("ogv", "video/ogg"),
-    ("3gp", "video/3gpp"),
-    ("ts", "video/mp2t"),
-    ("m2ts", "video/mp2t"),
-    ("mts", "video/mp2t"),
-    ("avi", "video/x-msvideo"),
-    ("divx", "video/x-msvideo"),
-    ("mpg", "video/mpeg"),
-    ("mpeg", "video/mpeg"),
-    ("vob", "video/mpeg"),
-    ("wmv", "video/x-ms-wmv"),
-    ("flv", "video/x-flv"),
-];
-const AUDIO: [(&str, &str); 9] = [
-    ("mp3", "audio/mpeg"),
-    ("m4a", "audio/mp4"),
-    ("m4b", "audio/mp4"),
-    ("aac", "audio/aac"),
-    ("flac", "audio/flac"),
-    ("ogg", "audio/ogg"),
-    ("oga", "audio/ogg"),
-    ("opus", "audio/ogg"),
-    ("wav", "audio/wav"),
-];
-
-/// Words in a path that mark what is not the thing itself.
-const EXTRAS: [&str; 3] = ["sample", "trailer", "trailers"];
-
-fn type_in(list: &[(&str, &'static str)], path: &str) -> Option<&'static str> {
-    let (_, extension) = path.rsplit('/').next()?.rsplit_once('.')?;
-    list.iter().find(|(known, _)| known.eq_ignore_ascii_case(extension)).map(|(_, mime)| *mime)
-}
-
-/// The media type of a file by its name; empty where it is no medium.
+/// The media type of a file by its name, as browsers know it; empty where it is no medium.
 pub(super) fn mime_of(path: &str) -> &'static str {
-    type_in(&VIDEO, path).or_else(|| type_in(&AUDIO, path)).unwrap_or_default()
+    match (FileKind::of(path), streamshare_media::mime(path)) {
+        (FileKind::Subtitle | FileKind::Other, _) => "",
+        // The same container by an older name, which browsers say no to.
+        (_, "video/quicktime") => "video/mp4",
+        (_, mime) => mime,
+    }
 }
 
-/// The file that a playlist item means: by its path, by its path under the torrent's name, by its name alone where only
-/// one has it. Empty means the main video.
+/// A torrent's files as they are judged.
+pub(super) fn entries(files: &[FileSummary]) -> Vec<FileEntry<'_>> {
+    files.iter().map(|file| FileEntry::new(&file.path, file.length)).collect()
+}
+
+/// The file that a playlist item means; why there is none, for people.
 pub(super) fn find(torrent: &Description, filename: &str) -> Result<usize, String> {
-    if filename.is_empty() {
-        let longest = |list: &[(&str, &'static str)]| {
-            let files = torrent.files.iter().enumerate().filter(|(_, file)| type_in(list, &file.path).is_some());
-            files.max_by_key(|(_, file)| file.length).map(|(index, _)| index)
-        };
-        return longest(&VIDEO)
-            .or_else(|| longest(&AUDIO))
-            .ok_or_else(|| "There is neither a video nor music in this torrent.".to_owned());
-    }
-    let at = |path: &str| torrent.files.iter().position(|file| file.path == path);
-    let under_name = filename.strip_prefix(&torrent.name).and_then(|rest| rest.strip_prefix('/'));
-    if let Some(index) = at(filename).or_else(|| under_name.and_then(at)) {
-        return Ok(index);
-    }
-    let last = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
-    let mut named = (0..torrent.files.len()).filter(|index| last(&torrent.files[*index].path) == last(filename));
-    match (named.next(), named.next()) {
-        (Some(index), None) => Ok(index),
-        (Some(_), Some(_)) => Err(format!("There are several files named {} in this torrent.", last(filename))),
-        (None, _) => Err(format!("There is no file {filename} in this torrent.")),
-    }
+    streamshare_media::find(&torrent.name, &entries(&torrent.files), filename).map_err(|error| match error {
+        FindError::NothingToPlay => "There is neither a video nor music in this torrent.".to_owned(),
+        FindError::Missing => format!("There is no file {filename} in this torrent."),
+    })
 }
 
-/// The files worth playing, in playing order: the film, or all episodes; without a video all music.
+/// The files worth playing, in playing order.
 pub(super) fn playable(files: &[FileSummary]) -> Vec<usize> {
-    let of = |list: &[(&str, &'static str)]| -> Vec<usize> {
-        (0..files.len()).filter(|index| type_in(list, &files[*index].path).is_some()).collect()
-    };
-    let videos = of(&VIDEO);
-    let longest = videos.iter().map(|index| files[*index].length).max().unwrap_or_default();
-    // A sample is a minute of a film; what is under a quarter of a film is its bonus material, not an episode.
-    let mut found: Vec<usize> = videos.iter().copied().filter(|i| !is_extra(&files[*i].path)).collect();
-    found.retain(|index| files[*index].length >= longest / 4);
-    if found.is_empty() {
-        found = if videos.is_empty() { of(&AUDIO) } else { videos };
-    }
-    found.sort_by(|a, b| natural_order(&files[*a].path, &files[*b].path));
-    found
-}
-
-fn is_extra(path: &str) -> bool {
-    path.split(|c: char| !c.is_alphanumeric()).any(|word| EXTRAS.iter().any(|extra| word.eq_ignore_ascii_case(extra)))
-}
-
-/// Orders names as people do: digits by their number, the rest without regard to case.
-fn natural_order(left: &str, right: &str) -> Ordering {
-    let key = |text: &str| {
-        let mut parts: Vec<(String, u64)> = vec![(String::new(), 0)];
-        for c in text.chars() {
-            let (words, number) = parts.last_mut().expect("there is always a part");
-            match c.to_digit(10) {
-                Some(digit) => *number = number.saturating_mul(10).saturating_add(u64::from(digit)),
-                None if *number > 0 => parts.push((c.to_lowercase().collect(), 0)),
-                None => words.extend(c.to_lowercase()),
-            }
-        }
-        parts
-    };
-    key(left).cmp(&key(right)).then_with(|| left.cmp(right))
+    streamshare_media::playable(&entries(files))
 }
 
 /// Up to this, pieces are 256 KiB, beyond it 512; the same numbers as in the desktop's engine, so that two people who
@@ -188,25 +106,20 @@ mod tests {
     }
 
     #[test]
-    fn the_file_that_is_meant() {
-        let show = torrent("Show", &[("a/1.mkv", 5), ("b/1.mkv", 7), ("b/2.mkv", 6), ("big.iso", 99)]);
-        assert_eq!(find(&show, "a/1.mkv"), Ok(0));
-        assert_eq!(find(&show, "Show/b/1.mkv"), Ok(1));
-        assert_eq!(find(&show, "2.mkv"), Ok(2));
-        assert_eq!(find(&show, ""), Ok(1));
-        assert!(find(&show, "1.mkv").is_err() && find(&show, "3.mkv").is_err());
-        assert!(find(&torrent("x", &[("x.iso", 1)]), "").is_err());
-        assert_eq!(find(&torrent("x", &[("x.mp3", 1)]), ""), Ok(0));
+    fn media_types_that_browsers_are_asked_by() {
+        assert_eq!(
+            (mime_of("a/Film.MKV"), mime_of("x.mov"), mime_of("x.flac")),
+            ("video/x-matroska", "video/mp4", "audio/flac")
+        );
+        assert_eq!((mime_of("x.srt"), mime_of("x.html"), mime_of("mp4")), ("", "", ""));
     }
 
     #[test]
-    fn what_is_worth_playing() {
-        let names = |files: &[(&str, u64)]| playable(&torrent("t", files).files);
-        assert_eq!(names(&[("Film.mkv", 900), ("Sample.mkv", 400), ("bonus.mkv", 100), ("x.nfo", 1)]), [0]);
-        assert_eq!(names(&[("E10.mkv", 90), ("E2.mkv", 100), ("E01.mkv", 80)]), [2, 1, 0]);
-        assert_eq!(names(&[("2.mp3", 1), ("1.mp3", 1)]), [1, 0]);
-        assert_eq!(names(&[("sample.mkv", 1)]), [0]);
-        assert!(names(&[("x.iso", 1)]).is_empty());
+    fn a_file_that_is_missing_is_named() {
+        let show = torrent("Show", &[("a/1.mkv", 5), ("b/1.mkv", 7)]);
+        assert_eq!(find(&show, ""), Ok(1));
+        assert!(find(&show, "1.mkv").is_err_and(|reason| reason.contains("1.mkv")));
+        assert!(find(&torrent("x", &[("x.iso", 1)]), "").is_err());
     }
 
     #[test]

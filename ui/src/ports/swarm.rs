@@ -1,7 +1,9 @@
 //! The browser as a peer: `ui/static/swarm/index.js`, with webtorrent behind it.
 
+use js_sys::Promise;
 use serde::Deserialize;
 use sha1::{Digest, Sha1};
+use std::ops::Range;
 use streamshare_ipc::{FileSummary, Phase};
 use wasm_bindgen::prelude::*;
 use web_sys::File;
@@ -29,6 +31,8 @@ extern "C" {
     fn seed(this: &Swarm, file: &File, piece_length: f64, hear: &JsValue) -> Handle;
     #[wasm_bindgen(method)]
     fn resolve(this: &Swarm, source: &JsValue, info_hash: Option<&str>, hear: &JsValue) -> Handle;
+    #[wasm_bindgen(method, js_name = read)]
+    fn read_bytes(this: &Swarm, info_hash: &str, index: usize, start: f64, end: f64) -> Promise;
     #[wasm_bindgen(method)]
     fn stream(this: &Swarm, info_hash: &str, index: usize, mime: &str, hear: &JsValue) -> Handle;
 
@@ -92,6 +96,12 @@ impl Swarm {
     /// Finds out what a magnet link, an info hash or an address means.
     pub(super) fn look_up(&self, id: &str, info_hash: Option<&str>, hear: impl FnMut(SwarmEvent) + 'static) -> Request {
         Request { handle: self.resolve(&id.into(), info_hash, &heard(hear)) }
+    }
+
+    /// Reads bytes of a file of a known torrent.
+    #[allow(clippy::cast_precision_loss, reason = "JavaScript's numbers; no file has 2^53 bytes")]
+    pub(super) fn bytes(&self, info_hash: &str, index: usize, range: Range<u64>) -> Promise {
+        self.read_bytes(info_hash, index, range.start as f64, range.end as f64)
     }
 
     /// Reads a .torrent file.

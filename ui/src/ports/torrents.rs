@@ -1,10 +1,12 @@
 //! Torrents: from what a person has to playlist items, and from playlist items to what a player can open.
 
+use super::bytes::Bytes;
 use super::{torrents_tauri::TauriTorrents, torrents_web::WebTorrents};
 use crate::{format, ipc};
 use std::fmt;
 use std::rc::Rc;
-use streamshare_ipc::{Added, Opened, Progress, Source, TorrentStats};
+use streamshare_ipc::{Added, Opened, OpenedFile, Progress, Source, TorrentStats};
+use streamshare_media::{FileKind, natural_order};
 use streamshare_protocol::{Filename, Playlist, PlaylistItem, Title, TorrentId, TorrentIdKind};
 use yew::Callback;
 
@@ -69,6 +71,8 @@ pub(crate) trait TorrentsPort {
     fn add(&self, source: Source, on_event: Callback<AddEvent>) -> Operation;
     /// Makes an item playable. Events may come before this returns.
     fn open(&self, item: &PlaylistItem, on_event: Callback<OpenEvent>) -> Operation;
+    /// The bytes of a file of an item's torrent: of itself, or of one beside it.
+    fn bytes(&self, opened: &Opened, file: &OpenedFile) -> Option<Rc<dyn Bytes>>;
     /// The person enters the room of a relay, or leaves for no other one. The desktop's shell knows by itself.
     fn enter(&self, _relay: &str) {}
     /// The connection to the relay stands again.
@@ -96,6 +100,21 @@ pub(super) fn items_of(added: &Added) -> Result<Vec<PlaylistItem>, String> {
         Ok(item)
     };
     files.map(item).collect()
+}
+
+/// Playlist items for the other files of an item's torrent that can be played.
+pub(crate) fn items_beside(item: &PlaylistItem, opened: &Opened) -> Vec<PlaylistItem> {
+    let is_media = |file: &&OpenedFile| matches!(FileKind::of(&file.path), FileKind::Video | FileKind::Audio);
+    let others = opened.files.iter().filter(is_media).filter(|file| file.index != opened.file_index);
+    let item = |file: &OpenedFile| {
+        let mut other =
+            PlaylistItem::new(Filename::new(&file.path).ok()?, item.torrent_id.clone()).with_length(file.length);
+        other.title = Title::new(&format::title(&file.path));
+        Some(other)
+    };
+    let mut items: Vec<_> = others.filter_map(item).collect();
+    items.sort_by(|a, b| natural_order(a.filename.as_str(), b.filename.as_str()));
+    items
 }
 
 /// The playlist item for a link that nobody has looked into: whoever plays it picks the main video.

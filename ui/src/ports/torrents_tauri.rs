@@ -1,12 +1,13 @@
 //! The desktop's torrent engine, behind the shell.
 
+use super::bytes::{Bytes, HttpBytes};
 use super::torrents::{AddEvent, OpenEvent, Operation, TorrentsPort, items_of};
 use crate::ipc;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use streamshare_ipc::{
-    AddRequest, Added, CancelRequest, OpenRequest, Opened, Progress, ShellError, Source, command, event,
+    AddRequest, Added, CancelRequest, OpenRequest, Opened, OpenedFile, Progress, ShellError, Source, command, event,
 };
 use streamshare_protocol::PlaylistItem;
 use wasm_bindgen_futures::spawn_local;
@@ -74,6 +75,12 @@ impl TorrentsPort for TauriTorrents {
             }
         });
         self.operation(op)
+    }
+
+    fn bytes(&self, opened: &Opened, file: &OpenedFile) -> Option<Rc<dyn Bytes>> {
+        let url = (file.index == opened.file_index).then_some(opened.url.as_str());
+        let op = self.next_op.replace(self.next_op.get() + 1);
+        Some(Rc::new(HttpBytes::new(url, &opened.info_hash, &file.path, op)))
     }
 
     fn open(&self, item: &PlaylistItem, on_event: Callback<OpenEvent>) -> Operation {

@@ -1,5 +1,6 @@
 //! A browser's torrent engine: other browsers and the desktops of the room over WebRTC, found through the relay.
 
+use super::bytes::{Bytes, SwarmBytes};
 use super::swarm::{Description, Request, Swarm, SwarmEvent, is_supported};
 use super::torrents::{AddEvent, OpenEvent, Operation, TorrentsPort, item_of_link, items_of};
 use super::{files, selection};
@@ -7,7 +8,8 @@ use gloo_timers::callback::Timeout;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use streamshare_ipc::{Added, Opened, Progress, Source, TorrentStats};
+use streamshare_ipc::{Added, OPENED_FILES_MAX, Opened, OpenedFile, Progress, Source, TorrentStats};
+use streamshare_media::FileKind;
 use streamshare_protocol::{Playlist, PlaylistItem, TorrentId};
 use yew::Callback;
 
@@ -183,6 +185,11 @@ impl TorrentsPort for WebTorrents {
         operation(current)
     }
 
+    fn bytes(&self, opened: &Opened, file: &OpenedFile) -> Option<Rc<dyn Bytes>> {
+        let (swarm, info_hash) = (Rc::clone(self.swarm.as_ref()?), opened.info_hash.clone());
+        Some(Rc::new(SwarmBytes { swarm, info_hash, index: file.index }))
+    }
+
     fn enter(&self, relay: &str) {
         if let Some(swarm) = &self.swarm {
             swarm.set_relay(selection::tracker_of(relay).as_deref(), selection::ice_servers_of(relay).as_deref());
@@ -208,12 +215,28 @@ impl TorrentsPort for WebTorrents {
     }
 }
 
+/// What of a torrent may be played or shown.
+fn opened_files(torrent: &Description) -> Vec<OpenedFile> {
+    let known = torrent.files.iter().enumerate().filter(|(_, file)| FileKind::of(&file.path) != FileKind::Other);
+    known
+        .map(|(index, file)| OpenedFile { index, path: file.path.clone(), length: file.length })
+        .take(OPENED_FILES_MAX)
+        .collect()
+}
+
 fn play(swarm: &Swarm, torrent: Description, index: usize, on_event: Callback<OpenEvent>) -> Request {
     let (info_hash, known) = (torrent.info_hash.clone(), torrent.files[index].path.clone());
     swarm.play(&info_hash, index, selection::mime_of(&known), move |event| match event {
         SwarmEvent::Ready { url, mime, length } => {
             let info_hash = torrent.info_hash.clone();
-            on_event.emit(OpenEvent::Ready(Opened { url, info_hash, file_index: index, length, mime }));
+            on_event.emit(OpenEvent::Ready(Opened {
+                url,
+                info_hash,
+                file_index: index,
+                length,
+                mime,
+                files: opened_files(&torrent),
+            }));
         }
         SwarmEvent::Failed { reason } => on_event.emit(OpenEvent::Failed(reason)),
         event @ (SwarmEvent::Progress { .. } | SwarmEvent::Torrent(_)) => tell_progress(&event, &on_event),

@@ -1,9 +1,11 @@
 //! The player's controls. They show the room, not the player: what everyone sees.
 
+use super::captions::CaptionsMenu;
 use super::icons::{Icon, icon};
 use super::pace::Pace;
 use super::{slid, typed};
 use crate::app::Wish;
+use crate::captions::CaptionsView;
 use crate::format;
 use streamshare_playsync::{Action, View};
 use streamshare_protocol::{MediaTime, PlaybackState};
@@ -19,6 +21,7 @@ pub(crate) struct Props {
     pub(crate) buffered_to: MediaTime,
     /// Volume from 0 to 1, and whether the sound is off.
     pub(crate) sound: (f64, bool),
+    pub(crate) captions: CaptionsView,
     pub(crate) fullscreen: bool,
     pub(crate) on_action: Callback<Action>,
     pub(crate) on_wish: Callback<Wish>,
@@ -67,6 +70,7 @@ pub(crate) fn Controls(props: &Props) -> Html {
                 </span>
                 <span class="space"></span>
                 <Pace room={room.clone()} on_action={props.on_action.clone()} />
+                <CaptionsMenu captions={props.captions.clone()} disabled={empty} on_wish={props.on_wish.clone()} />
                 <button type="button" class="control" data-testid="fullscreen" title="Full screen (f)"
                     aria-label={if props.fullscreen { "Leave full screen" } else { "Full screen" }}
                     onclick={props.on_fullscreen.reform(|_| ())}>

@@ -18,7 +18,7 @@ pub(crate) fn DropOverlay(props: &Props) -> Html {
             <div class="drop-frame">
                 { icon(Icon::Fetch) }
                 <strong>{ "Drop to share" }</strong>
-                <span>{ "Videos and .torrent files go to the end of the playlist." }</span>
+                <span>{ "Videos and .torrent files go to the end of the playlist, subtitles to what plays." }</span>
             </div>
         </div>
     }

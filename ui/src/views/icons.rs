@@ -8,6 +8,7 @@ pub(crate) enum Icon {
     Play,
     Pause,
     Next,
+    Captions,
     SoundOn,
     SoundLow,
     SoundOff,
@@ -34,6 +35,7 @@ fn outline(icon: Icon) -> (&'static str, bool) {
         Icon::Next => {
             ("M5 5.6v12.8a.7.7 0 0 0 1.1.6L15 12.6a.7.7 0 0 0 0-1.2L6.1 5a.7.7 0 0 0-1.1.6zM16.6 5H19v14h-2.4z", true)
         }
+        Icon::Captions => ("M4 5.5h16v13H4zM7 14.5h6M15 14.5h2M7 11h3M12 11h5", false),
         Icon::SoundOn => {
             ("M4 9.5v5h3.5L12 18.5v-13L7.5 9.5zM15.5 9a4.2 4.2 0 0 1 0 6M18 6.5a7.8 7.8 0 0 1 0 11", false)
         }

@@ -127,6 +127,7 @@ pub(super) fn message(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::captions::CaptionsView;
     use crate::ports::player::Sample;
     use streamshare_playsync::{LinkState, MemberView};
     use streamshare_protocol::{MediaTime, MemberId, PlaybackState, Playlist, StallPolicy};
@@ -136,7 +137,8 @@ mod tests {
     }
 
     fn said(media: Media, player: Sample, forsaken: bool) -> Option<(About, String)> {
-        content(&Snapshot { room: room(&[]), media, player, trouble: None }, forsaken)
+        let (room, captions) = (room(&[]), CaptionsView::default());
+        content(&Snapshot { room, media, player, captions, beside: Vec::new(), trouble: None }, forsaken)
     }
 
     /// A room in which Ada, who is here, and Ben are, and which waits for some.

@@ -2,6 +2,8 @@
 //! a slider that is held, whether the pointer rests.
 
 mod add;
+mod beside;
+mod captions;
 mod controls;
 pub(crate) mod drop;
 mod icons;

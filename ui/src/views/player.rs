@@ -1,5 +1,6 @@
 //! The stage: the picture, what is said over it, and the controls.
 
+use super::captions::Notes;
 use super::controls::Controls;
 use super::icons::{Icon, icon};
 use super::keys::{self, Shortcut};
@@ -66,6 +67,7 @@ pub(crate) fn Player(props: &Props) -> Html {
                 { Html::VRef(props.node.clone()) }
             </div>
             { message(&props.snapshot, props.forsaken, props.kind, &props.invitation, &props.on_wish, &props.on_action) }
+            <Notes notes={props.snapshot.captions.notes.clone()} />
             if room.needs_gesture {
                 <button type="button" class="gesture" data-testid="gesture" onclick={props.on_gesture.reform(|_| ())}>
                     { icon(Icon::Play) }<span>{ "Click to watch along" }</span>
@@ -75,6 +77,7 @@ pub(crate) fn Player(props: &Props) -> Html {
                 room={room.clone()}
                 buffered_to={MediaTime::saturating(sample.position.seconds() + sample.buffer.seconds())}
                 sound={props.sound}
+                captions={props.snapshot.captions.clone()}
                 fullscreen={fullscreen_element().is_some()}
                 on_action={props.on_action.clone()}
                 on_wish={props.on_wish.clone()}

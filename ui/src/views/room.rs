@@ -1,7 +1,9 @@
 //! The room's page.
 
 use super::icons::{Icon, icon, logo};
-use super::{add::Add, invite::Invite, members::Members, player::Player, playlist::PlaylistView, skew::SkewView};
+use super::{
+    add::Add, beside::Beside, invite::Invite, members::Members, player::Player, playlist::PlaylistView, skew::SkewView,
+};
 use crate::additions::PendingView;
 use crate::app::Wish;
 use crate::format;
@@ -88,6 +90,7 @@ pub(crate) fn RoomPage(props: &Props) -> Html {
                 }
                 <Members members={room.members.clone()} position={room.position} />
                 <PlaylistView playlist={room.playlist.clone()} kind={props.kind} on_action={props.on_action.clone()} />
+                <Beside files={props.snapshot.beside.clone()} playlist={room.playlist.clone()} on_action={props.on_action.clone()} />
                 <Add pending={props.pending.clone()} on_wish={props.on_wish.clone()} />
             </aside>
         </div>

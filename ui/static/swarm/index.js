@@ -116,6 +116,22 @@ export class Swarm {
     });
   }
 
+  /** Resolves to the bytes of a file from `start` to before `end`, as soon as they are all there. */
+  async read(infoHash, index, start, end) {
+    const file = this.#entries.get(infoHash)?.torrent.files[index];
+    if (!file) throw new Error("The torrent does not hold this file any more.");
+    const bytes = new Uint8Array(Math.max(0, Math.min(end, file.length) - start));
+    if (bytes.length === 0) return bytes;
+    let at = 0;
+    // While it is open, webtorrent fetches these bytes first, and no others.
+    for await (const part of file[Symbol.asyncIterator]({ start, end: start + bytes.length - 1 })) {
+      bytes.set(part, at);
+      at += part.length;
+    }
+    if (at !== bytes.length) throw new Error("The torrent was removed.");
+    return bytes;
+  }
+
   /** Makes a file playable: {kind: "ready"} or {kind: "failed"}. It is playable until cancel(). */
   stream(infoHash, index, mime, hear) {
     let close = null;

@@ -1,0 +1,7 @@
+//! A film that a stranger made.
+#![no_main]
+
+#[path = "../../crates/media/tests/laws/mod.rs"]
+mod laws;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| laws::media(bytes));

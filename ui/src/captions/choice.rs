@@ -1,0 +1,140 @@
+//! Subtitles that can be chosen, and what they are called.
+
+use std::rc::Rc;
+use streamshare_ipc::{Opened, OpenedFile};
+use streamshare_media::{Cue, FileEntry, Language, Track, language, subtitles_beside};
+
+/// What is called nothing.
+const NAMELESS: &str = "Subtitles";
+
+/// Where subtitles come from.
+#[derive(Clone)]
+pub(super) enum Origin {
+    /// A track of the film.
+    Track(u64),
+    /// A file beside it in its torrent.
+    Beside(OpenedFile),
+    /// A file of the person's.
+    Local(Rc<Vec<Cue>>),
+}
+
+/// Subtitles that can be chosen.
+pub(super) struct Choice {
+    pub(super) id: u64,
+    /// What it is called here; no two have the same name.
+    pub(super) label: String,
+    /// What it would be called if it were alone.
+    pub(super) base: String,
+    /// ISO 639-1.
+    pub(super) language: Option<&'static str>,
+    pub(super) origin: Origin,
+}
+
+impl Choice {
+    /// What is remembered of it: the next film's of the same language and kind count as the same.
+    pub(super) fn memory(&self) -> String {
+        match self.language {
+            // "German (forced)" is not what one reads who chose "German".
+            Some(code) if !self.base.contains("forced") => format!("language {code}"),
+            _ => format!("name {}", self.base),
+        }
+    }
+}
+
+/// The subtitles beside a film, with their names and languages.
+pub(super) fn beside(opened: &Opened) -> Vec<(String, Option<&'static str>, OpenedFile)> {
+    let entries: Vec<_> = opened.files.iter().map(|file| FileEntry::new(&file.path, file.length)).collect();
+    let Some(film) = opened.files.iter().position(|file| file.index == opened.file_index) else { return Vec::new() };
+    let found = subtitles_beside(&entries, film).into_iter();
+    found
+        .map(|beside| {
+            let label = label(beside.language, beside.forced, &beside.note);
+            (label, beside.language.map(|language| language.code), opened.files[beside.index].clone())
+        })
+        .collect()
+}
+
+/// Name and language of a track.
+pub(super) fn of_track(track: &Track) -> (String, Option<&'static str>) {
+    let told = track.language.as_deref().and_then(language);
+    let name = track.name.as_deref().unwrap_or_default();
+    // "English" for a track in English says nothing new.
+    let note = if told.is_some_and(|told| told.name.eq_ignore_ascii_case(name)) { "" } else { name };
+    (label(told, track.forced && !note.to_lowercase().contains("forced"), note), told.map(|told| told.code))
+}
+
+/// Name and language of a file of the person's.
+pub(super) fn named(path: &str) -> (String, Option<&'static str>) {
+    let name = file_name(path);
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    let told = stem.rsplit(['.', '_', ' ']).find_map(language);
+    (stem.to_owned(), told.map(|told| told.code))
+}
+
+/// A path's last part.
+pub(super) fn file_name(path: &str) -> &str {
+    path.rsplit(['/', '\\']).next().unwrap_or(path)
+}
+
+/// An error as a sentence.
+pub(super) fn sentence(error: &impl ToString) -> String {
+    let text = error.to_string();
+    let mut letters = text.chars();
+    let first = letters.next().map(char::to_uppercase);
+    first.into_iter().flatten().chain(letters).chain(['.']).collect()
+}
+
+fn label(language: Option<Language>, forced: bool, note: &str) -> String {
+    let mut label = match (language, note.trim()) {
+        (Some(language), "") => language.name.to_owned(),
+        (Some(language), note) => format!("{} · {note}", language.name),
+        (None, "") => NAMELESS.to_owned(),
+        (None, note) => note.to_owned(),
+    };
+    if forced {
+        label.push_str(" (forced)");
+    }
+    label
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_subtitles_are_called() {
+        let file = |index, path: &str| OpenedFile { index, path: path.to_owned(), length: 9 };
+        let files =
+            vec![file(3, "Film.mkv"), file(5, "Film.srt"), file(7, "Film.de.forced.srt"), file(8, "Film.en.sdh.srt")];
+        let opened = Opened {
+            url: String::new(),
+            info_hash: String::new(),
+            file_index: 3,
+            length: 9,
+            mime: String::new(),
+            files,
+        };
+        let found: Vec<_> = beside(&opened).into_iter().map(|(label, code, file)| (label, code, file.index)).collect();
+        let row = |label: &str, code, index| (label.to_owned(), code, index);
+        assert_eq!(
+            found,
+            [row("German (forced)", Some("de"), 7), row("English · SDH", Some("en"), 8), row("Subtitles", None, 5)]
+        );
+        assert_eq!(named("/a/b/My.Film.german.srt"), ("My.Film.german".to_owned(), Some("de")));
+        assert_eq!(sentence(&"no lines"), "No lines.");
+    }
+
+    #[test]
+    fn what_is_remembered() {
+        let choice = |base: &str, language| Choice {
+            id: 0,
+            label: String::new(),
+            base: base.to_owned(),
+            language,
+            origin: Origin::Track(0),
+        };
+        assert_eq!(choice("German · SDH", Some("de")).memory(), choice("German", Some("de")).memory());
+        assert_ne!(choice("German (forced)", Some("de")).memory(), choice("German", Some("de")).memory());
+        assert_eq!(choice("Subtitles", None).memory(), "name Subtitles");
+    }
+}

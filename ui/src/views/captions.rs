@@ -1,0 +1,106 @@
+//! The menu of subtitles, and what this player cannot do with a film.
+
+use super::icons::{Icon, icon};
+use crate::app::Wish;
+use crate::captions::CaptionsView;
+use wasm_bindgen::JsCast;
+use web_sys::HtmlInputElement;
+use yew::prelude::*;
+
+#[derive(Properties, PartialEq)]
+pub(crate) struct Props {
+    pub(crate) captions: CaptionsView,
+    pub(crate) disabled: bool,
+    pub(crate) on_wish: Callback<Wish>,
+}
+
+/// The button among the controls, and the menu above it.
+#[component]
+pub(crate) fn CaptionsMenu(props: &Props) -> Html {
+    let open = use_state(|| false);
+    let CaptionsView { choices, chosen, .. } = &props.captions;
+    let set = |to: bool| {
+        let open = open.clone();
+        Callback::from(move |_: MouseEvent| open.set(to))
+    };
+    let choose = |id: Option<u64>| {
+        let (open, on_wish) = (open.clone(), props.on_wish.clone());
+        Callback::from(move |_: MouseEvent| {
+            on_wish.emit(Wish::Caption(id));
+            open.set(false);
+        })
+    };
+    let take = {
+        let (open, on_wish) = (open.clone(), props.on_wish.clone());
+        Callback::from(move |event: Event| {
+            let input = event.target().and_then(|target| target.dyn_into::<HtmlInputElement>().ok());
+            if let Some(file) = input.as_ref().and_then(|input| input.files()).and_then(|files| files.get(0)) {
+                on_wish.emit(Wish::CaptionFile(file));
+            }
+            // The same file may be chosen again.
+            if let Some(input) = input {
+                input.set_value("");
+            }
+            open.set(false);
+        })
+    };
+    let on_key = {
+        let open = open.clone();
+        Callback::from(move |event: KeyboardEvent| {
+            if event.key() == "Escape" {
+                open.set(false);
+            }
+        })
+    };
+    let row = |id: Option<u64>, label: &str| {
+        html! {
+            <button type="button" role="menuitemradio" class="caption-choice" data-testid="caption-choice" key={label.to_owned()}
+                aria-checked={if *chosen == id { "true" } else { "false" }} onclick={choose(id)}>
+                <span class="caption-mark">if *chosen == id { { icon(Icon::Done) } }</span><span>{ label }</span>
+            </button>
+        }
+    };
+    html! {
+        <span class="captions" onkeydown={on_key}>
+            <button type="button" class="control" data-testid="captions" aria-label="Subtitles" title="Subtitles" aria-haspopup="menu"
+                aria-expanded={if *open { "true" } else { "false" }} aria-pressed={if chosen.is_some() { "true" } else { "false" }}
+                disabled={props.disabled} onclick={set(!*open)}>{ icon(Icon::Captions) }</button>
+            if *open {
+                <div class="captions-away" onclick={set(false)}></div>
+                <div class="captions-menu" role="menu" aria-label="Subtitles" data-testid="captions-menu">
+                    { row(None, "Off") }
+                    { for choices.iter().map(|(id, label)| row(Some(*id), label)) }
+                    <label class="caption-choice caption-own">
+                        <span class="caption-mark">{ icon(Icon::Add) }</span><span>{ "Add a file..." }</span>
+                        <input type="file" data-testid="caption-file" accept=".srt,.vtt,.ass,.ssa" onchange={take} />
+                    </label>
+                    <p class="caption-hint">{ "Only you see them." }</p>
+                </div>
+            }
+        </span>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+pub(crate) struct NotesProps {
+    pub(crate) notes: Vec<String>,
+}
+
+/// What this player cannot do with the film, until the person has read it.
+#[component]
+pub(crate) fn Notes(props: &NotesProps) -> Html {
+    let read = use_state(Vec::new);
+    if props.notes.is_empty() || *read == props.notes {
+        return Html::default();
+    }
+    let dismiss = {
+        let (read, notes) = (read.clone(), props.notes.clone());
+        Callback::from(move |_: MouseEvent| read.set(notes.clone()))
+    };
+    html! {
+        <div class="player-note" data-testid="player-note" role="status">
+            <div>{ for props.notes.iter().map(|note| html! { <p>{ note }</p> }) }</div>
+            <button type="button" class="quiet" aria-label="Dismiss" title="Dismiss" onclick={dismiss}>{ icon(Icon::Remove) }</button>
+        </div>
+    }
+}
