@@ -12,6 +12,9 @@ const COMMANDS: &[&str] = &[
     "torrent_add",
     "torrent_cancel",
     "torrent_open",
+    "torrent_act",
+    "settings_get",
+    "settings_set",
     "pick_files",
     "take_openings",
 ];

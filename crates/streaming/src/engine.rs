@@ -16,7 +16,7 @@ use crate::share::{Collection, file_access};
 use crate::storage::Factory;
 use crate::torrents::{Torrent, Torrents, describe};
 use crate::{
-    AddError, CancellationToken, EngineConfig, InfoHash, LivePeer, OpenError, OpenMedia, Progress, RemoveError, Source,
+    AddError, CancellationToken, EngineConfig, InfoHash, Limits, LivePeer, OpenError, OpenMedia, Progress, RemoveError, Source,
     StartError, Stats, TorrentInfo, fetch, media, resolve, session,
 };
 
@@ -26,7 +26,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 /// The torrents and the media server. Cheap to clone; the clones are one engine. It ends when it is shut down, or when its last clone is
 /// dropped.
 #[derive(Debug, Clone)]
-pub struct Engine(Arc<Inner>);
+pub struct Engine(pub(crate) Arc<Inner>);
 
 /// What the clones share.
 pub(crate) struct Inner {
@@ -38,6 +38,7 @@ pub(crate) struct Inner {
     pub(crate) server: Arc<Server>,
     pub(crate) tasks: TaskTracker,
     pub(crate) cancel: CancellationToken,
+    pub(crate) limits: tokio::sync::watch::Sender<Limits>,
     /// Held while the set of torrents is changed.
     pub(crate) changing: tokio::sync::Mutex<()>,
     _cancel_on_drop: DropGuard,
@@ -73,6 +74,10 @@ impl Engine {
         tasks.spawn(crate::search::keep_searching(session.clone(), torrents.clone(), cancel.clone()));
         let folder = session::folder(&config.state_dir);
         tasks.spawn(crate::checkpoint::keep_written(session.clone(), torrents.clone(), folder, cancel.clone()));
+        let (limits, limited) = tokio::sync::watch::channel(config.limits);
+        let account =
+            crate::life::keep_account(session.clone(), torrents.clone(), registry.clone(), limited, cancel.clone());
+        tasks.spawn(account);
         let server = Server::start(
             token,
             config.origins.clone(),
@@ -93,6 +98,7 @@ impl Engine {
             server,
             tasks,
             cancel,
+            limits,
             changing,
             _cancel_on_drop: cancel_on_drop,
         })))
@@ -241,6 +247,8 @@ impl Engine {
         let name = file.path.rsplit('/').next().unwrap_or(&file.path).to_owned();
         let url = inner.server.url(info_hash, file_index, &name);
         let opened = OpenMedia { url, length: file.length, mime: media::mime(&file.path), name };
+        torrent.note_opened(file_index);
+        crate::life::note_opened(&inner.registry, info_hash);
         inner.tasks.spawn(crate::register::select(inner.session.clone(), torrent, file_index));
         Ok(opened)
     }
@@ -346,12 +354,7 @@ fn restore(session: &Arc<Session>, torrents: &Torrents, cancel: &CancellationTok
     for handle in handles {
         let Some(metadata) = handle.metadata.load_full() else { continue };
         match Metainfo::parse(&metadata.torrent_bytes) {
-            Ok(metainfo) => torrents.insert(Arc::new(Torrent {
-                info: metainfo.info,
-                handle,
-                cancel: cancel.child_token(),
-                selecting: tokio::sync::Mutex::default(),
-            })),
+            Ok(metainfo) => torrents.insert(Arc::new(Torrent::new(metainfo.info, handle, cancel.child_token()))),
             Err(error) => {
                 tracing::warn!(info_hash = ?handle.info_hash(), %error, "a torrent of the last run is left out")
             }

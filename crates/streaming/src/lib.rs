@@ -14,15 +14,19 @@ mod bencode;
 mod body;
 mod checkpoint;
 mod config;
+mod disk;
 mod engine;
 mod error;
 mod fetch;
 mod file_name;
 mod info_hash;
+mod life;
+mod limits;
 mod magnet;
 mod media;
 mod metainfo;
 mod range;
+mod ready;
 mod register;
 mod registry;
 mod resolve;
@@ -35,9 +39,13 @@ mod torrent;
 mod torrents;
 
 pub use config::{EngineConfig, NetworkConfig};
+pub use disk::free_bytes;
 pub use engine::Engine;
-pub use error::{AddError, OpenError, RemoveError, StartError};
+pub use error::{ActError, AddError, OpenError, RemoveError, StartError};
 pub use info_hash::InfoHash;
+pub use limits::Limits;
 /// The token that cancels an [`Engine::add`].
 pub use tokio_util::sync::CancellationToken;
-pub use torrent::{FileInfo, FileKind, LivePeer, OpenMedia, Progress, Source, State, Stats, TorrentInfo, Transport};
+pub use torrent::{
+    Account, FileInfo, FileKind, Keeping, LivePeer, OpenMedia, Progress, Ready, Source, State, Stats, TorrentInfo, Transport,
+};

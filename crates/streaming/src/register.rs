@@ -74,12 +74,7 @@ pub(crate) async fn register(
     }
     let info = metainfo.info;
     tracing::info!(%info_hash, files = info.files.len(), is_shared, "torrent added");
-    inner.torrents.insert(Arc::new(Torrent {
-        info: info.clone(),
-        handle,
-        cancel: inner.cancel.child_token(),
-        selecting: tokio::sync::Mutex::default(),
-    }));
+    inner.torrents.insert(Arc::new(Torrent::new(info.clone(), handle, inner.cancel.child_token())));
     Ok(info)
 }
 
@@ -136,14 +131,14 @@ fn choose_place(
     shared: Option<Collection>,
 ) -> Result<Record, AddError> {
     let known = inner.registry.get(info_hash);
-    let trackers = known.as_ref().map(|known| known.trackers.clone()).unwrap_or_default();
+    let (trackers, life) = known.as_ref().map(|known| (known.trackers.clone(), known.life.clone())).unwrap_or_default();
     let (folder, shared) = match (shared, known.map(|known| (known.folder, known.shared))) {
         (Some(shared), _) => (shared.folder, Some(shared.files)),
         (None, Some((folder, Some(files)))) if is_unchanged(&folder, &files) => (folder, Some(files)),
         (None, Some((folder, None))) => (folder, None),
         (None, _) => (download_folder(inner, info_hash, name, is_multi_file), None),
     };
-    let record = Record { folder, shared, trackers };
+    let record = Record { folder, shared, trackers, life };
     let access = |path: &Path, error| file_access(path, &error);
     if record.shared.is_some() {
         let bitfield = session::folder(&inner.config.state_dir).join(format!("{info_hash}.bitv"));

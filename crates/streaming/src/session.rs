@@ -52,7 +52,9 @@ pub(crate) async fn start(
     let mut options = options(config, folder, factory, cancel)?;
     options.peer_id = Some(Id20::new(peer_id));
     let session = Session::new_with_opts(config.download_dir.clone(), options).await;
-    session.map_err(|error| StartError::Session(format!("{error:#}")))
+    let session = session.map_err(|error| StartError::Session(format!("{error:#}")))?;
+    config.limits.apply(&session);
+    Ok(session)
 }
 
 /// A name for this run, in Azureus style: client, version, and twelve random characters.
@@ -109,10 +111,14 @@ fn options(
         default_storage_factory: Some(factory.boxed()),
         cancellation_token: Some(cancel),
         runtime_worker_threads: Some(DISK_PERMITS),
-        peer_limit: Some(PEER_LIMIT),
+        peer_limit: Some(peer_limit(config)),
         client_name_and_version: Some(concat!("Streamshare ", env!("CARGO_PKG_VERSION")).to_owned()),
         ..SessionOptions::default()
     })
+}
+
+fn peer_limit(config: &EngineConfig) -> usize {
+    config.limits.peers.map_or(PEER_LIMIT, |limit| usize::try_from(limit.get()).unwrap_or(usize::MAX))
 }
 
 fn listener(network: &NetworkConfig, mut addr: SocketAddr) -> std::io::Result<ListenerOptions> {

@@ -1,7 +1,8 @@
 //! The torrents of an engine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use librqbit::{ManagedTorrent, ManagedTorrentState, TorrentStatsState};
@@ -15,11 +16,32 @@ pub(crate) struct Torrent {
     pub(crate) handle: Arc<ManagedTorrent>,
     /// Ends the responses that read from it, and the waits on it.
     pub(crate) cancel: CancellationToken,
-    /// Held while its selection of files is changed.
+    /// Held while its selection of files is changed, and while it is paused or resumed.
     pub(crate) selecting: tokio::sync::Mutex<()>,
+    /// What librqbit told of its uploads the last time.
+    pub(crate) uploaded_bytes: AtomicU64,
+    /// What its files take up, when it was looked at last.
+    pub(crate) disk_bytes: AtomicU64,
+    /// Whether the user wants it to go on although it has given enough.
+    pub(crate) is_insisted: AtomicBool,
+    /// The files that were opened in this run.
+    pub(crate) opened: Mutex<BTreeSet<usize>>,
 }
 
 impl Torrent {
+    pub(crate) fn new(info: TorrentInfo, handle: Arc<ManagedTorrent>, cancel: CancellationToken) -> Self {
+        Self {
+            info,
+            handle,
+            cancel,
+            selecting: tokio::sync::Mutex::default(),
+            uploaded_bytes: AtomicU64::default(),
+            disk_bytes: AtomicU64::default(),
+            is_insisted: AtomicBool::default(),
+            opened: Mutex::default(),
+        }
+    }
+
     /// Why it failed, if it did, in a sentence.
     pub(crate) fn failure(&self) -> Option<String> {
         self.handle.with_state(
