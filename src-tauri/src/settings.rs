@@ -178,7 +178,8 @@ impl Settings {
             return Err(SettingsError::Value { path, why });
         }
         let mut whole: Map<String, Value> = read(&path)?.unwrap_or_default();
-        let value = serde_json::to_value(limits).map_err(|source| SettingsError::Parse { path: path.clone(), source })?;
+        let value =
+            serde_json::to_value(limits).map_err(|source| SettingsError::Parse { path: path.clone(), source })?;
         whole.insert("limits".to_owned(), value);
         let write = || {
             let text = serde_json::to_string_pretty(&whole)?;
@@ -219,7 +220,10 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, SettingsError> {
 pub(crate) fn limits_fault(limits: &Limits) -> Option<String> {
     let speeds = [("upload", limits.upload_bps), ("download", limits.download_bps)];
     if let Some((which, _)) = speeds.iter().find(|(_, speed)| speed.is_some_and(|speed| speed < SPEED_MIN)) {
-        return Some(format!("the {which} limit is below {} kB/s, too little to pass on a single block", SPEED_MIN / 1000));
+        return Some(format!(
+            "the {which} limit is below {} kB/s, too little to pass on a single block",
+            SPEED_MIN / 1000
+        ));
     }
     if limits.peers.is_some_and(|peers| !PEERS.contains(&peers)) {
         return Some(format!("the limit of peers is not from {} to {}", PEERS.start(), PEERS.end()));

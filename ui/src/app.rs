@@ -177,7 +177,7 @@ impl App {
         let link = ctx.link();
         let snapshot = stay.session.snapshot();
         let stats = match &snapshot.media {
-            Media::Opened { info_hash } => self.stats.iter().find(|stats| stats.info_hash == *info_hash).cloned(),
+            Media::Opened { info_hash, .. } => self.stats.iter().find(|stats| stats.info_hash == *info_hash).cloned(),
             Media::Empty | Media::Opening(_) | Media::Failed(_) | Media::Unsupported => None,
         };
         // Called in the person's gesture itself: a detour through a message could lose it.

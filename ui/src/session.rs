@@ -35,6 +35,8 @@ pub(crate) enum Media {
     Opened {
         /// Forty hexadecimal digits.
         info_hash: String,
+        /// The file's index in the torrent.
+        file_index: usize,
     },
     /// It cannot be had; the reason is for people.
     Failed(String),
@@ -249,9 +251,9 @@ impl Core {
     fn take_open_event(&self, event: OpenEvent) {
         let media = match event {
             OpenEvent::Progress(progress) => Media::Opening(Some(progress)),
-            OpenEvent::Ready(Opened { url, info_hash, mime, .. }) => {
+            OpenEvent::Ready(Opened { url, info_hash, file_index, mime, .. }) => {
                 self.player.load(&url, mime.starts_with("audio/"));
-                Media::Opened { info_hash }
+                Media::Opened { info_hash, file_index }
             }
             OpenEvent::Failed(reason) => Media::Failed(reason),
             OpenEvent::Unsupported => Media::Unsupported,

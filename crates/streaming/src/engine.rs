@@ -16,8 +16,8 @@ use crate::share::{Collection, file_access};
 use crate::storage::Factory;
 use crate::torrents::{Torrent, Torrents, describe};
 use crate::{
-    AddError, CancellationToken, EngineConfig, InfoHash, Limits, LivePeer, OpenError, OpenMedia, Progress, RemoveError, Source,
-    StartError, Stats, TorrentInfo, fetch, media, resolve, session,
+    AddError, CancellationToken, EngineConfig, InfoHash, Limits, LivePeer, OpenError, OpenMedia, Progress, RemoveError,
+    Source, StartError, Stats, TorrentInfo, fetch, media, resolve, session,
 };
 
 /// How long [`Engine::shutdown`] waits for its tasks after librqbit has stopped, which takes 1 s.

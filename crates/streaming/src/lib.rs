@@ -47,5 +47,6 @@ pub use limits::Limits;
 /// The token that cancels an [`Engine::add`].
 pub use tokio_util::sync::CancellationToken;
 pub use torrent::{
-    Account, FileInfo, FileKind, Keeping, LivePeer, OpenMedia, Progress, Ready, Source, State, Stats, TorrentInfo, Transport,
+    Account, FileInfo, FileKind, Keeping, LivePeer, OpenMedia, Progress, Ready, Source, State, Stats, TorrentInfo,
+    Transport,
 };

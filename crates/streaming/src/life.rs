@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::engine::Inner;
 use crate::registry::{Record, Registry};
 use crate::torrents::{Torrent, Torrents, describe};
-use crate::{ActError, Account, Engine, InfoHash, Keeping, Limits};
+use crate::{Account, ActError, Engine, InfoHash, Keeping, Limits};
 
 /// How often to look: what a limit of seconds is kept to.
 const TICK: Duration = Duration::from_secs(1);

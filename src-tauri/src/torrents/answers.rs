@@ -4,7 +4,8 @@ use crate::magnet;
 use streamshare_ipc::{Added, FileSummary, Keeping, Peers, Ready, ShellError, TorrentState, TorrentStats, code};
 use streamshare_protocol::{TorrentId, limits::FILENAME_BYTES_MAX};
 use streamshare_streaming::{
-    AddError, Engine, FileInfo, FileKind, InfoHash, Keeping as EngineKeeping, OpenError, StartError, State, Stats, TorrentInfo,
+    AddError, Engine, FileInfo, FileKind, InfoHash, Keeping as EngineKeeping, OpenError, StartError, State, Stats,
+    TorrentInfo,
 };
 
 /// What a torrent puts into a playlist.

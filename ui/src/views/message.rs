@@ -65,6 +65,7 @@ fn content(snapshot: &Snapshot, forsaken: bool) -> Option<(About, String)> {
 pub(super) fn message(
     snapshot: &Snapshot,
     forsaken: bool,
+    wait: Option<&str>,
     kind: Kind,
     invitation: &Invitation,
     on_wish: &Callback<Wish>,
@@ -85,6 +86,9 @@ pub(super) fn message(
             { mark }
             if let Some(heading) = heading { <strong>{ heading }</strong> }
             <p>{ text }</p>
+            if let Some(wait) = wait.filter(|_| matches!(about, About::Loading | About::Buffering)) {
+                <p data-testid="wait">{ wait }</p>
+            }
             if about == About::Error {
                 <button type="button" class="primary" data-testid="retry" onclick={on_wish.reform(|_| Wish::Retry)}>
                     { icon(Icon::Retry) }<span>{ "Try again" }</span>
@@ -123,7 +127,7 @@ mod tests {
 
     #[test]
     fn who_waits_for_nobody_is_told() {
-        let opened = || Media::Opened { info_hash: String::new() };
+        let opened = || Media::Opened { info_hash: String::new(), file_index: 0 };
         let ready = Sample { ready: true, ..Sample::default() };
         let text = |player| said(opened(), player, true).map(|(_, text)| text);
         assert_eq!(text(Sample::default()).as_deref(), Some(FORSAKEN));
@@ -134,7 +138,7 @@ mod tests {
 
     #[test]
     fn the_most_pressing_thing_is_said() {
-        let opened = || Media::Opened { info_hash: String::new() };
+        let opened = || Media::Opened { info_hash: String::new(), file_index: 0 };
         let ready = Sample { ready: true, ..Sample::default() };
         assert_eq!(about(opened(), ready.clone()), None);
         assert_eq!(about(opened(), Sample::default()), Some(About::Loading));

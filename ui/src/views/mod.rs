@@ -7,11 +7,14 @@ pub(crate) mod drop;
 mod icons;
 mod invite;
 mod keys;
+mod limits;
 mod members;
 mod message;
 mod player;
 mod playlist;
+mod ready;
 pub(crate) mod room;
+mod shelf;
 pub(crate) mod start;
 pub(crate) mod toasts;
 

@@ -11,6 +11,7 @@ use gloo_events::{EventListener, EventListenerOptions};
 use gloo_timers::callback::Timeout;
 use std::cell::RefCell;
 use std::rc::Rc;
+use streamshare_ipc::Ready;
 use streamshare_playsync::Action;
 use streamshare_protocol::{Invitation, MediaTime, PlaybackState};
 use wasm_bindgen::JsCast;
@@ -30,6 +31,10 @@ pub(crate) struct Props {
     pub(crate) snapshot: Snapshot,
     /// Nobody is there to get the rest of the film from.
     pub(crate) forsaken: bool,
+    /// What is there of the file that plays.
+    pub(crate) ready: Option<Ready>,
+    /// When it plays on, in words.
+    pub(crate) wait: Option<String>,
     pub(crate) node: Node,
     pub(crate) sound: (f64, bool),
     pub(crate) on_gesture: Callback<()>,
@@ -65,7 +70,7 @@ pub(crate) fn Player(props: &Props) -> Html {
                 ondblclick={on_fullscreen.reform(|_| ())}>
                 { Html::VRef(props.node.clone()) }
             </div>
-            { message(&props.snapshot, props.forsaken, props.kind, &props.invitation, &props.on_wish) }
+            { message(&props.snapshot, props.forsaken, props.wait.as_deref(), props.kind, &props.invitation, &props.on_wish) }
             if room.needs_gesture {
                 <button type="button" class="gesture" data-testid="gesture" onclick={props.on_gesture.reform(|_| ())}>
                     { icon(Icon::Play) }<span>{ "Click to watch along" }</span>
@@ -73,6 +78,7 @@ pub(crate) fn Player(props: &Props) -> Html {
             }
             <Controls
                 room={room.clone()}
+                ready={props.ready.clone()}
                 buffered_to={MediaTime::saturating(sample.position.seconds() + sample.buffer.seconds())}
                 sound={props.sound}
                 fullscreen={fullscreen_element().is_some()}

@@ -1,6 +1,7 @@
 //! The first page: a name, and a room to start or to join.
 
 use super::icons::logo;
+use super::shelf::Shelf;
 use super::typed;
 use crate::app::Entry;
 use crate::ports::shell::Kind;
@@ -118,6 +119,7 @@ pub(crate) fn StartPage(props: &Props) -> Html {
                 <h1>{ "Streamshare" }</h1>
                 <p>{ "Watch torrents and your own files together, in step, wherever everyone is." }</p>
             </header>
+            if props.kind == Kind::Desktop { <div class="start-shelf"><Shelf /></div> }
             if !props.held.is_empty() {
                 <p class="note" data-testid="held">{ format!("Start or join a room to watch {}.", listed(&props.held)) }</p>
             }
