@@ -8,16 +8,17 @@ use librqbit::Session;
 use tokio_util::sync::DropGuard;
 use tokio_util::task::TaskTracker;
 
+use crate::holes::AllHoles;
 use crate::magnet::{Link, Magnet};
 use crate::metainfo::{MAX_METAINFO_LEN, Metainfo};
 use crate::registry::Registry;
 use crate::server::{Server, Token};
 use crate::share::{Collection, file_access};
 use crate::storage::Factory;
-use crate::torrents::{Torrent, Torrents, describe};
+use crate::torrents::{Torrents, describe};
 use crate::{
     AddError, CancellationToken, EngineConfig, InfoHash, Limits, LivePeer, OpenError, OpenMedia, Progress, RemoveError,
-    Source, StartError, Stats, TorrentInfo, fetch, media, resolve, session,
+    Source, StartError, Stats, TorrentInfo, fetch, handover, media, resolve, session,
 };
 
 /// How long [`Engine::shutdown`] waits for its tasks after librqbit has stopped, which takes 1 s.
@@ -39,6 +40,7 @@ pub(crate) struct Inner {
     pub(crate) tasks: TaskTracker,
     pub(crate) cancel: CancellationToken,
     pub(crate) limits: tokio::sync::watch::Sender<Limits>,
+    pub(crate) holes: Arc<AllHoles>,
     /// Held while the set of torrents is changed.
     pub(crate) changing: tokio::sync::Mutex<()>,
     _cancel_on_drop: DropGuard,
@@ -66,10 +68,16 @@ impl Engine {
         let cancel = CancellationToken::new();
         let cancel_on_drop = cancel.clone().drop_guard();
         let peer_id = session::peer_id().map_err(|error| StartError::Random(error.to_string()))?;
-        let factory = Factory { registry: registry.clone() };
+        let holes = AllHoles::start(handover::folder(&config.state_dir), &session::folder(&config.state_dir))
+            .map_err(|reason| StartError::Folder { path: config.state_dir.clone(), reason })?;
+        let holes = Arc::new(holes);
+        let factory = Factory { registry: registry.clone(), holes: holes.clone() };
         let session = session::start(&config, peer_id, factory, cancel.child_token()).await?;
-        let torrents = Arc::new(Torrents::default());
-        restore(&session, &torrents, &cancel);
+        if let Err(error) = handover::finish_all(&session, &registry, &config.state_dir).await {
+            tracing::warn!(%error, "torrents on their way were not found again");
+        }
+        let torrents = Arc::new(Torrents::new(session.listen_addr()));
+        crate::register::restore(&session, &torrents, &holes, &cancel);
         let tasks = TaskTracker::new();
         tasks.spawn(crate::search::keep_searching(session.clone(), torrents.clone(), cancel.clone()));
         let folder = session::folder(&config.state_dir);
@@ -89,7 +97,7 @@ impl Engine {
         let server = server.await.map_err(StartError::Listen)?;
         tracing::info!(torrents = torrents.all().len(), "the torrent engine runs");
         let changing = tokio::sync::Mutex::default();
-        Ok(Self(Arc::new(Inner {
+        let inner = Arc::new(Inner {
             config,
             session,
             peer_id,
@@ -99,9 +107,12 @@ impl Engine {
             tasks,
             cancel,
             limits,
+            holes,
             changing,
             _cancel_on_drop: cancel_on_drop,
-        })))
+        });
+        inner.tasks.spawn(crate::cache::keep_limit(Arc::downgrade(&inner), inner.cancel.clone()));
+        Ok(Self(inner))
     }
 
     /// Adds a torrent and tells what is in it. Nothing is downloaded until a file is opened; files of the user's are seeded at once, from
@@ -249,7 +260,7 @@ impl Engine {
         let opened = OpenMedia { url, length: file.length, mime: media::mime(&file.path), name };
         torrent.note_opened(file_index);
         crate::life::note_opened(&inner.registry, info_hash);
-        inner.tasks.spawn(crate::register::select(inner.session.clone(), torrent, file_index));
+        inner.tasks.spawn(crate::register::select(inner.clone(), torrent, file_index));
         Ok(opened)
     }
 
@@ -345,20 +356,6 @@ impl Engine {
 impl std::fmt::Debug for Inner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Inner").field("torrents", &self.torrents).field("server", &self.server).finish_non_exhaustive()
-    }
-}
-
-/// Takes over what librqbit has restored.
-fn restore(session: &Arc<Session>, torrents: &Torrents, cancel: &CancellationToken) {
-    let handles: Vec<_> = session.with_torrents(|all| all.map(|(_, handle)| handle.clone()).collect());
-    for handle in handles {
-        let Some(metadata) = handle.metadata.load_full() else { continue };
-        match Metainfo::parse(&metadata.torrent_bytes) {
-            Ok(metainfo) => torrents.insert(Arc::new(Torrent::new(metainfo.info, handle, cancel.child_token()))),
-            Err(error) => {
-                tracing::warn!(info_hash = ?handle.info_hash(), %error, "a torrent of the last run is left out")
-            }
-        }
     }
 }
 

@@ -12,6 +12,7 @@
 
 mod bencode;
 mod body;
+mod cache;
 mod checkpoint;
 mod config;
 mod disk;
@@ -19,12 +20,15 @@ mod engine;
 mod error;
 mod fetch;
 mod file_name;
+mod handover;
+mod holes;
 mod info_hash;
 mod life;
 mod limits;
 mod magnet;
 mod media;
 mod metainfo;
+mod nudge;
 mod range;
 mod ready;
 mod register;
@@ -35,6 +39,7 @@ mod server;
 mod session;
 mod share;
 mod storage;
+mod through;
 mod torrent;
 mod torrents;
 

@@ -82,7 +82,7 @@ impl Engine {
     pub async fn resume_all(&self) {
         for torrent in self.0.torrents.all() {
             let record = self.0.registry.get(torrent.info.info_hash);
-            let is_wanted = record.is_none_or(|record| record.shared.is_some() || record.life.opened_s > 0)
+            let is_wanted = record.is_none_or(|record| record.shared.is_some() || record.life.opened_ms > 0)
                 || torrent.handle.only_files().is_none_or(|only| !only.is_empty());
             if !is_wanted || torrent.failure().is_some() {
                 continue;
@@ -99,9 +99,18 @@ impl Engine {
     /// # Errors
     /// See [`ActError`].
     pub async fn set_kept(&self, info_hash: InfoHash, kept: bool) -> Result<(), ActError> {
-        self.0.torrents.get(info_hash).ok_or(ActError::UnknownTorrent)?;
+        let torrent = self.0.torrents.get(info_hash).ok_or(ActError::UnknownTorrent)?;
         let registry = self.0.registry.clone();
         registry.live(info_hash, |life| life.kept = kept);
+        let opened = torrent.opened();
+        if kept && !torrent.holes.is_empty() {
+            // What was dropped of it has to come again.
+            crate::handover::renew(&self.0, &torrent, Some(opened.into_iter().collect())).await;
+        } else if kept {
+            for index in opened {
+                self.0.tasks.spawn(crate::register::select(self.0.clone(), torrent.clone(), index));
+            }
+        }
         let written = self.0.tasks.spawn_blocking(move || registry.flush()).await;
         match written {
             Ok(Err(error)) => Err(ActError::Engine(format!("it cannot be written down: {error}"))),
@@ -113,6 +122,9 @@ impl Engine {
 /// Pauses a torrent that is not paused.
 async fn halt(session: &Session, torrent: &Torrent) -> Result<(), ActError> {
     let _selecting = torrent.selecting.lock().await;
+    if torrent.is_leaving() {
+        return Err(ActError::Engine("it makes room just now; please try again".into()));
+    }
     // One that failed exchanges nothing either.
     if torrent.handle.is_paused() || torrent.failure().is_some() {
         return Ok(());
@@ -122,6 +134,9 @@ async fn halt(session: &Session, torrent: &Torrent) -> Result<(), ActError> {
 
 async fn go_on(inner: &Inner, torrent: &Torrent) -> Result<(), ActError> {
     let _selecting = torrent.selecting.lock().await;
+    if torrent.is_leaving() {
+        return Err(ActError::Engine("it makes room just now; please try again".into()));
+    }
     if !torrent.handle.is_paused() && torrent.failure().is_none() {
         return Ok(());
     }
@@ -131,8 +146,10 @@ async fn go_on(inner: &Inner, torrent: &Torrent) -> Result<(), ActError> {
 /// Notes that a file of a torrent is opened now.
 pub(crate) fn note_opened(registry: &Registry, info_hash: InfoHash) {
     // A clock before 1970 only makes it the first to go.
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_secs());
-    registry.live(info_hash, |life| life.opened_s = now);
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(1, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
+    registry.live(info_hash, |life| life.opened_ms = now);
 }
 
 /// Keeps the account of all torrents until `cancel`, and pauses those that have given enough.

@@ -1,10 +1,10 @@
 //! Which parts of a file are there.
 
 use std::collections::BTreeSet;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use librqbit::api::TorrentIdOrHash;
-use librqbit::{Api, ManagedTorrent};
+use librqbit::{Api, ManagedTorrent, Session};
 
 use crate::torrents::Torrent;
 use crate::{Engine, InfoHash, Ready};
@@ -18,21 +18,33 @@ impl Engine {
     #[must_use]
     pub fn ready(&self, info_hash: InfoHash) -> Vec<Ready> {
         let Some(torrent) = self.0.torrents.get(info_hash) else { return Vec::new() };
-        let opened = torrent.opened();
-        if opened.is_empty() {
-            return Vec::new();
-        }
-        let api = Api::new(self.0.session.clone(), None);
-        let Ok((have, _)) = api.api_dump_haves(TorrentIdOrHash::Id(torrent.handle.id())) else { return Vec::new() };
-        let Some(places) = places(&torrent.handle) else { return Vec::new() };
-        let ready = |index: usize| {
-            let place = places.files.get(index)?;
-            let has = |piece: u64| usize::try_from(piece).ok().and_then(|piece| have.get(piece).map(|bit| *bit));
-            let spans = spans(place.offset, place.length, places.piece_length, |piece| has(piece).unwrap_or(false));
-            Some(Ready { file_index: index, length: place.length, spans: thinned(spans) })
-        };
-        opened.into_iter().filter_map(ready).collect()
+        of(&self.0.session, &torrent)
     }
+}
+
+/// What is there of a torrent's files that were opened.
+pub(crate) fn of(session: &Arc<Session>, torrent: &Torrent) -> Vec<Ready> {
+    if let Some(last) = torrent.last_ready() {
+        return last;
+    }
+    let opened = torrent.opened();
+    if opened.is_empty() {
+        return Vec::new();
+    }
+    let api = Api::new(session.clone(), None);
+    let Ok((have, _)) = api.api_dump_haves(TorrentIdOrHash::Id(torrent.handle.id())) else { return Vec::new() };
+    let Some(places) = places(&torrent.handle) else { return Vec::new() };
+    let ready = |index: usize| {
+        let place = places.files.get(index)?;
+        let dropped = torrent.holes.all();
+        let has = |piece: u64| {
+            let has = usize::try_from(piece).ok().and_then(|piece| have.get(piece).map(|bit| *bit));
+            has.map(|has| has && !u32::try_from(piece).is_ok_and(|piece| dropped.contains(&piece)))
+        };
+        let spans = spans(place.offset, place.length, places.piece_length, |piece| has(piece).unwrap_or(false));
+        Some(Ready { file_index: index, length: place.length, spans: thinned(spans) })
+    };
+    opened.into_iter().filter_map(ready).collect()
 }
 
 impl Torrent {
@@ -63,6 +75,29 @@ pub(crate) struct Place {
     pub(crate) offset: u64,
     /// Its own.
     pub(crate) length: u64,
+}
+
+impl Places {
+    /// The piece that holds a byte of a file.
+    pub(crate) fn piece_at(&self, file_index: usize, position: u64) -> Option<u32> {
+        let file = self.files.get(file_index)?;
+        u32::try_from((file.offset + position) / self.piece_length).ok()
+    }
+
+    /// The pieces that hold something of a file.
+    pub(crate) fn pieces_of(&self, file_index: usize) -> std::ops::RangeInclusive<u32> {
+        let last = self.files.get(file_index).map_or(0, |file| file.length.saturating_sub(1));
+        self.piece_at(file_index, 0).unwrap_or(0)..=self.piece_at(file_index, last).unwrap_or(0)
+    }
+
+    /// Where a piece lies in a file: offset and length, if it does.
+    pub(crate) fn part_in_file(&self, piece: u32, file_index: usize) -> Option<(u64, u64)> {
+        let file = self.files.get(file_index)?;
+        let start = u64::from(piece) * self.piece_length;
+        let from = start.max(file.offset);
+        let to = (start + self.piece_length).min(file.offset + file.length);
+        (from < to).then(|| (from - file.offset, to - from))
+    }
 }
 
 /// Nothing where librqbit does not know the torrent's contents.

@@ -39,8 +39,8 @@ pub(crate) struct Life {
     pub(crate) uploaded_bytes: u64,
     /// Seconds for which it had all that was opened and gave it to others.
     pub(crate) seeded_s: u64,
-    /// When a file of it was opened last, in seconds since 1970; 0 for never.
-    pub(crate) opened_s: u64,
+    /// When a file of it was opened last, in milliseconds since 1970; 0 for never.
+    pub(crate) opened_ms: u64,
 }
 
 impl Life {

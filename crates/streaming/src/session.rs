@@ -71,6 +71,17 @@ pub(crate) fn peer_id() -> Result<[u8; 20], getrandom::Error> {
     Ok(id)
 }
 
+/// What librqbit writes down after a check (fastresume): all pieces of files that were just hashed need not be hashed again. It still
+/// takes samples.
+pub(crate) fn all_pieces(piece_count: usize) -> Vec<u8> {
+    let mut bits = vec![0xff; piece_count.div_ceil(8)];
+    let spare = bits.len() * 8 - piece_count;
+    if let Some(last) = bits.last_mut() {
+        *last <<= spare;
+    }
+    bits
+}
+
 /// librqbit does not start on a file that a power loss has cut off.
 fn set_broken_aside(file: &Path) {
     let Ok(bytes) = std::fs::read(file) else { return };

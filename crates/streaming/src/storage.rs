@@ -5,6 +5,7 @@
 
 use std::any::TypeId;
 use std::fs::File;
+use std::io::IoSlice;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -13,6 +14,7 @@ use librqbit::storage::{BoxStorageFactory, StorageFactory, StorageFactoryExt, To
 use librqbit::{ManagedTorrentShared, TorrentMetadata};
 
 use crate::InfoHash;
+use crate::holes::{AllHoles, Holes};
 use crate::registry::{Record, Registry, SharedFile};
 
 /// librqbit speaks `anyhow`.
@@ -22,6 +24,7 @@ type Result<T> = anyhow::Result<T>;
 #[derive(Debug, Clone)]
 pub(crate) struct Factory {
     pub(crate) registry: Arc<Registry>,
+    pub(crate) holes: Arc<AllHoles>,
 }
 
 impl StorageFactory for Factory {
@@ -31,7 +34,11 @@ impl StorageFactory for Factory {
         match self.registry.get(InfoHash(shared.info_hash.0)) {
             Some(Record { folder, shared: Some(files), .. }) => Ok(Box::new(SharedFiles::new(&folder, &files))),
             Some(Record { shared: None, .. }) | None => {
-                Ok(Box::new(FilesystemStorageFactory::default().create(shared, metadata)?))
+                let files = Box::new(FilesystemStorageFactory::default().create(shared, metadata)?);
+                let holes = self.holes.of(InfoHash(shared.info_hash.0));
+                let piece_length = u64::from(metadata.lengths().default_piece_length());
+                let offsets = metadata.file_infos.iter().map(|file| file.offset_in_torrent).collect();
+                Ok(Box::new(Downloaded { files, holes, piece_length, offsets }))
             }
         }
     }
@@ -43,6 +50,54 @@ impl StorageFactory for Factory {
 
     fn clone_box(&self) -> BoxStorageFactory {
         self.clone().boxed()
+    }
+}
+
+/// What was downloaded: librqbit's own files, of which parts may have been dropped.
+struct Downloaded {
+    files: Box<dyn TorrentStorage>,
+    holes: Arc<Holes>,
+    piece_length: u64,
+    /// Of the files in the torrent.
+    offsets: Arc<[u64]>,
+}
+
+impl TorrentStorage for Downloaded {
+    fn init(&mut self, shared: &ManagedTorrentShared, metadata: &TorrentMetadata) -> Result<()> {
+        self.files.init(shared, metadata)
+    }
+
+    fn pread_exact(&self, file_id: usize, offset: u64, buf: &mut [u8]) -> Result<()> {
+        let start = self.offsets.get(file_id).ok_or_else(|| anyhow::anyhow!("no such file"))? + offset;
+        let end = start + (buf.len() as u64).saturating_sub(1);
+        let piece = |byte: u64| u32::try_from(byte / self.piece_length);
+        self.holes.read(piece(start)?..=piece(end)?, || self.files.pread_exact(file_id, offset, buf))
+    }
+
+    fn pwrite_all(&self, file_id: usize, offset: u64, buf: &[u8]) -> Result<()> {
+        self.files.pwrite_all(file_id, offset, buf)
+    }
+
+    fn pwrite_all_vectored(&self, file_id: usize, offset: u64, bufs: [IoSlice<'_>; 2]) -> Result<usize> {
+        self.files.pwrite_all_vectored(file_id, offset, bufs)
+    }
+
+    fn remove_file(&self, file_id: usize, filename: &Path) -> Result<()> {
+        self.files.remove_file(file_id, filename)
+    }
+
+    fn remove_directory_if_empty(&self, path: &Path) -> Result<()> {
+        self.files.remove_directory_if_empty(path)
+    }
+
+    fn ensure_file_length(&self, file_id: usize, length: u64) -> Result<()> {
+        self.files.ensure_file_length(file_id, length)
+    }
+
+    fn take(&self) -> Result<Box<dyn TorrentStorage>> {
+        let files = self.files.take()?;
+        let (holes, offsets) = (self.holes.clone(), self.offsets.clone());
+        Ok(Box::new(Self { files, holes, piece_length: self.piece_length, offsets }))
     }
 }
 
