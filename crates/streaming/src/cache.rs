@@ -20,7 +20,7 @@ use crate::ready::Places;
 use crate::register;
 use crate::registry::Record;
 use crate::through::At;
-use crate::torrents::Torrent;
+use crate::torrents::{DISK_FULL, Torrent};
 
 /// How often to look at the disk.
 const TICK: Duration = Duration::from_secs(1);
@@ -33,6 +33,8 @@ const BEHIND: u64 = 64 << 20;
 const AHEAD: u64 = 48 << 20;
 /// Bytes at the start and at the end of a file which stay: containers keep their index there.
 const ENDS: u64 = 4 << 20;
+/// Bytes of the disk that are left to others, and to what comes in before the next look.
+const RESERVE: u64 = 128 << 20;
 /// Peers that ask for what was dropped are told after so long at the latest; a reader is not kept waiting.
 const RENEW_EVERY: Duration = Duration::from_secs(3);
 
@@ -71,7 +73,9 @@ pub(crate) fn fits(inner: &Inner, torrent: &Torrent, index: usize) -> bool {
     let record = inner.registry.get(torrent.info.info_hash);
     let is_cached = record.is_some_and(|record| record.shared.is_none() && !record.life.kept);
     let length = torrent.info.files.get(index).map_or(0, |file| file.length);
-    !is_cached || (length <= limit.get() && torrent.holes.is_empty())
+    let used = torrent.disk_bytes.load(Ordering::Relaxed);
+    let limit = room(limit.get(), used, crate::free_bytes(&inner.config.download_dir));
+    !is_cached || (length <= limit && torrent.holes.is_empty())
 }
 
 /// Whether a reader waits for a piece that was dropped.
@@ -83,6 +87,7 @@ fn stands_at_hole(torrent: &Torrent) -> bool {
 
 async fn enforce(inner: &Arc<Inner>) {
     let Some(limit) = inner.limits.borrow().cache_bytes.map(std::num::NonZeroU64::get) else { return };
+    retry_failed(inner).await;
     let mut cached = cached(inner);
     if cached.is_empty() {
         return;
@@ -90,6 +95,7 @@ async fn enforce(inner: &Arc<Inner>) {
     crate::life::measure_all(&inner.torrents, &inner.registry).await;
     let used =
         |cached: &[Cached]| -> u64 { cached.iter().map(|one| one.torrent.disk_bytes.load(Ordering::Relaxed)).sum() };
+    let limit = room(limit, used(&cached), crate::free_bytes(&inner.config.download_dir));
     if used(&cached) <= limit {
         return;
     }
@@ -118,6 +124,35 @@ async fn enforce(inner: &Arc<Inner>) {
             break;
         }
         excess = excess.saturating_sub(thin_out(inner, &one.torrent, limit, excess).await);
+    }
+}
+
+/// The limit that holds on a disk with so many bytes free: what others write there makes it smaller.
+fn room(limit: u64, used: u64, free: Option<u64>) -> u64 {
+    free.map_or(limit, |free| limit.min((used + free).saturating_sub(RESERVE)))
+}
+
+/// Drops the least recently opened torrent for one that failed on a full disk, and lets that go on.
+async fn retry_failed(inner: &Arc<Inner>) {
+    let mut cached = cached(inner);
+    cached.sort_by_key(|one| one.opened_ms);
+    let full = |one: &Cached| one.torrent.failure().is_some_and(|why| why == DISK_FULL);
+    let Some(failed) = cached.iter().rfind(|one| full(one)).map(|one| one.torrent.clone()) else { return };
+    let Some(least) = cached.iter().find(|one| {
+        !Arc::ptr_eq(&one.torrent, &failed)
+            && !one.torrent.readers.is_read()
+            && one.torrent.disk_bytes.load(Ordering::Relaxed) > 0
+    }) else {
+        return;
+    };
+    tracing::info!(info_hash = %least.torrent.info.info_hash, "dropped to make room on a full disk");
+    if let Err(error) = register::remove(inner.clone(), least.torrent.info.info_hash, true).await {
+        tracing::warn!(%error, "a torrent cannot be dropped");
+        return;
+    }
+    let _selecting = failed.selecting.lock().await;
+    if let Err(error) = inner.session.unpause(&failed.handle).await {
+        tracing::warn!(error = format!("{error:#}"), "a torrent that failed is not resumed");
     }
 }
 
@@ -255,6 +290,15 @@ fn punch(_: &File, _: u64, _: u64) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::ready::Place;
+
+    #[test]
+    fn a_disk_that_others_fill_makes_the_cache_smaller() {
+        const GB: u64 = 1_000_000_000;
+        assert_eq!(room(10 * GB, 2 * GB, None), 10 * GB);
+        assert_eq!(room(10 * GB, 2 * GB, Some(100 * GB)), 10 * GB);
+        assert_eq!(room(10 * GB, 2 * GB, Some(GB)), 3 * GB - RESERVE);
+        assert_eq!(room(10 * GB, 0, Some(0)), 0);
+    }
 
     #[test]
     fn what_lies_far_behind_goes_first() {

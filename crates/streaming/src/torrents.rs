@@ -247,9 +247,12 @@ impl Torrents {
     }
 }
 
+/// What is told of a disk that is full.
+pub(crate) const DISK_FULL: &str = "there is no space left on the disk";
+
 /// librqbit's error in a sentence.
 pub(crate) fn describe(error: &anyhow::Error) -> String {
-    if is_disk_full(error) { "there is no space left on the disk".into() } else { format!("{error:#}") }
+    if is_disk_full(error) { DISK_FULL.into() } else { format!("{error:#}") }
 }
 
 /// librqbit writes through `std` or through `nix`, whose error numbers show by name.
