@@ -6,6 +6,7 @@ use web_sys::Storage;
 const NAME: &str = "streamshare.name";
 const VOLUME: &str = "streamshare.volume";
 const MUTED: &str = "streamshare.muted";
+const WATCHED: &str = "streamshare.watched";
 
 fn lasting() -> Option<Storage> {
     web_sys::window()?.local_storage().ok()?
@@ -50,6 +51,16 @@ pub(crate) fn sound() -> (f64, bool) {
 pub(crate) fn set_sound(volume: f64, muted: bool) {
     put(lasting(), VOLUME, &volume.to_string());
     put(lasting(), MUTED, if muted { "true" } else { "false" });
+}
+
+/// Where films were left, as JSON.
+pub(crate) fn watched() -> Option<String> {
+    lasting()?.get_item(WATCHED).ok()?
+}
+
+/// Remembers [`watched`].
+pub(crate) fn set_watched(json: &str) {
+    put(lasting(), WATCHED, json);
 }
 
 fn resume_slot(invitation: &Invitation) -> String {

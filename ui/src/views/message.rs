@@ -39,7 +39,19 @@ const FORSAKEN: &str =
     "Nobody who has the rest of this video is connected at the moment. It goes on by itself when someone is.";
 const SOUND_ONLY: &str = "Only sound: this player lacks the codec for the picture.";
 
-fn content(snapshot: &Snapshot, forsaken: bool) -> Option<(About, String)> {
+/// What there is to speak of.
+pub(super) struct Said<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    /// Nobody is there to get the rest of the film from.
+    pub(super) forsaken: bool,
+    /// When it plays on, in words.
+    pub(super) wait: Option<&'a str>,
+    /// What stopped its torrent, for people.
+    pub(super) broken: Option<&'a str>,
+}
+
+fn content(said: &Said<'_>) -> Option<(About, String)> {
+    let Said { snapshot, forsaken, .. } = *said;
     let player = &snapshot.player;
     let say = |about, text: &str| Some((about, text.to_owned()));
     match &snapshot.media {
@@ -51,6 +63,10 @@ fn content(snapshot: &Snapshot, forsaken: bool) -> Option<(About, String)> {
         Media::Failed(reason) => Some((About::Error, reason.clone())),
         Media::Unsupported => say(About::Web, WEB),
         Media::Opened { .. } => match &player.failure {
+            // What is there plays on until its end; then the reason is the torrent's, not the player's.
+            _ if said.broken.is_some() && (!player.ready || player.stalled || player.failure.is_some()) => {
+                say(About::Error, said.broken.unwrap_or_default())
+            }
             Some(reason) => Some((About::Error, reason.clone())),
             None if forsaken && (!player.ready || player.stalled) => say(About::Buffering, FORSAKEN),
             None if !player.ready => say(About::Loading, "Loading the video..."),
@@ -62,15 +78,8 @@ fn content(snapshot: &Snapshot, forsaken: bool) -> Option<(About, String)> {
 }
 
 /// The message, if there is one.
-pub(super) fn message(
-    snapshot: &Snapshot,
-    forsaken: bool,
-    wait: Option<&str>,
-    kind: Kind,
-    invitation: &Invitation,
-    on_wish: &Callback<Wish>,
-) -> Html {
-    let Some((about, text)) = content(snapshot, forsaken) else { return Html::default() };
+pub(super) fn message(said: &Said<'_>, kind: Kind, invitation: &Invitation, on_wish: &Callback<Wish>) -> Html {
+    let Some((about, text)) = content(said) else { return Html::default() };
     let mark = match about {
         About::Loading | About::Buffering => html! { <span class="spinner" aria-hidden="true"></span> },
         About::Empty | About::Web => icon(Icon::Screen),
@@ -86,7 +95,7 @@ pub(super) fn message(
             { mark }
             if let Some(heading) = heading { <strong>{ heading }</strong> }
             <p>{ text }</p>
-            if let Some(wait) = wait.filter(|_| matches!(about, About::Loading | About::Buffering)) {
+            if let Some(wait) = said.wait.filter(|_| matches!(about, About::Loading | About::Buffering)) {
                 <p data-testid="wait">{ wait }</p>
             }
             if about == About::Error {
@@ -113,6 +122,10 @@ mod tests {
     }
 
     fn said(media: Media, player: Sample, forsaken: bool) -> Option<(About, String)> {
+        told(media, player, forsaken, None)
+    }
+
+    fn told(media: Media, player: Sample, forsaken: bool, broken: Option<&str>) -> Option<(About, String)> {
         let room = View {
             link: LinkState::Joined,
             members: Vec::new(),
@@ -122,7 +135,8 @@ mod tests {
             duration: None,
             needs_gesture: false,
         };
-        content(&Snapshot { room, media, player, trouble: None }, forsaken)
+        let snapshot = Snapshot { room, media, player, trouble: None };
+        content(&Said { snapshot: &snapshot, forsaken, wait: None, broken })
     }
 
     #[test]
@@ -134,6 +148,18 @@ mod tests {
         assert_eq!(text(Sample { stalled: true, ..ready.clone() }).as_deref(), Some(FORSAKEN));
         // What is there plays on.
         assert_eq!(text(ready), None);
+    }
+
+    #[test]
+    fn a_torrent_that_failed_tells_why_once_what_is_there_was_shown() {
+        let opened = || Media::Opened { info_hash: String::new(), file_index: 0 };
+        let ready = Sample { ready: true, ..Sample::default() };
+        let full = Some((About::Error, "The disk is full.".to_owned()));
+        let told = |player| told(opened(), player, true, Some("The disk is full."));
+        assert_eq!(told(ready.clone()), None);
+        assert_eq!(told(Sample { stalled: true, ..ready.clone() }), full);
+        assert_eq!(told(Sample { failure: Some("network".to_owned()), ..ready }), full);
+        assert_eq!(told(Sample::default()), full);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::controls::Controls;
 use super::icons::{Icon, icon};
 use super::keys::{self, Shortcut};
-use super::message::message;
+use super::message::{Said, message};
 use crate::app::Wish;
 use crate::ports::shell::Kind;
 use crate::session::{Media, Snapshot};
@@ -35,6 +35,8 @@ pub(crate) struct Props {
     pub(crate) ready: Option<Ready>,
     /// When it plays on, in words.
     pub(crate) wait: Option<String>,
+    /// What stopped its torrent, for people.
+    pub(crate) broken: Option<String>,
     pub(crate) node: Node,
     pub(crate) sound: (f64, bool),
     pub(crate) on_gesture: Callback<()>,
@@ -70,7 +72,9 @@ pub(crate) fn Player(props: &Props) -> Html {
                 ondblclick={on_fullscreen.reform(|_| ())}>
                 { Html::VRef(props.node.clone()) }
             </div>
-            { message(&props.snapshot, props.forsaken, props.wait.as_deref(), props.kind, &props.invitation, &props.on_wish) }
+            { message(&Said {
+                snapshot: &props.snapshot, forsaken: props.forsaken, wait: props.wait.as_deref(), broken: props.broken.as_deref(),
+            }, props.kind, &props.invitation, &props.on_wish) }
             if room.needs_gesture {
                 <button type="button" class="gesture" data-testid="gesture" onclick={props.on_gesture.reform(|_| ())}>
                     { icon(Icon::Play) }<span>{ "Click to watch along" }</span>

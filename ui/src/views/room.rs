@@ -70,6 +70,7 @@ pub(crate) fn RoomPage(props: &Props) -> Html {
                     snapshot={props.snapshot.clone()}
                     {ready}
                     wait={ready::starts_text(forecast)}
+                    broken={props.stats.as_ref().and_then(|stats| stats.error.clone())}
                     forsaken={props.stats.as_ref().is_some_and(is_forsaken)}
                     node={props.player.clone()}
                     sound={props.sound}

@@ -119,7 +119,6 @@ pub(crate) fn StartPage(props: &Props) -> Html {
                 <h1>{ "Streamshare" }</h1>
                 <p>{ "Watch torrents and your own files together, in step, wherever everyone is." }</p>
             </header>
-            if props.kind == Kind::Desktop { <div class="start-shelf"><Shelf /></div> }
             if !props.held.is_empty() {
                 <p class="note" data-testid="held">{ format!("Start or join a room to watch {}.", listed(&props.held)) }</p>
             }
@@ -138,6 +137,7 @@ pub(crate) fn StartPage(props: &Props) -> Html {
                 // Lets Enter submit a form whose visible buttons do different things.
                 <button type="submit" class="unseen" tabindex="-1" aria-hidden="true"></button>
             </form>
+            if props.kind == Kind::Desktop { <div class="start-shelf"><Shelf /></div> }
         </main>
     }
 }
