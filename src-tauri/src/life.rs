@@ -112,17 +112,8 @@ impl Torrents {
         };
         let hash: InfoHash = hash.parse().map_err(|_| shell_error(code::INTERNAL, "this is no info hash"))?;
         match request.act {
-            Act::Pause => {
-                browsers.leave(hash);
-                engine.pause(hash).await.map_err(act_error)
-            }
-            Act::Resume => {
-                engine.resume(hash).await.map_err(act_error)?;
-                if let Some(info) = engine.info(hash) {
-                    browsers.serve_known(engine, &info);
-                }
-                Ok(())
-            }
+            Act::Pause => engine.pause(hash).await.map_err(act_error),
+            Act::Resume => engine.resume(hash).await.map_err(act_error),
             Act::Keep => engine.set_kept(hash, true).await.map_err(act_error),
             Act::Release => engine.set_kept(hash, false).await.map_err(act_error),
             Act::Delete => {

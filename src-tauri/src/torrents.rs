@@ -16,7 +16,7 @@ use std::{
 use streamshare_ipc::{AddRequest, Added, OpenRequest, Opened, Progress, ShellError, Source, TorrentStats, code};
 use streamshare_protocol::{TorrentId, TorrentIdKind};
 use streamshare_streaming::{
-    Engine, EngineConfig, InfoHash, Limits, NetworkConfig, Source as EngineSource, Stats, TorrentInfo,
+    Engine, EngineConfig, InfoHash, Limits, NetworkConfig, Source as EngineSource, State, Stats, TorrentInfo,
 };
 use streamshare_webtorrent::channel::IceServer;
 use tokio::sync::OnceCell;
@@ -39,6 +39,8 @@ pub(crate) struct Torrents {
     config: EngineConfig,
     network: NetworkSettings,
     limits: Mutex<Limits>,
+    /// Which torrents there were at the last look, and whether they exchanged anything.
+    exchanging: Mutex<BTreeMap<InfoHash, bool>>,
     engine: OnceCell<Running>,
     /// The STUN and TURN servers that the room's relay names.
     relay_servers: Mutex<Vec<IceServer>>,
@@ -74,6 +76,7 @@ impl Torrents {
             config,
             network: network.clone(),
             limits: Mutex::new(limits),
+            exchanging: Mutex::default(),
             engine: OnceCell::new(),
             relay_servers: Mutex::default(),
             operations: Operations::default(),
@@ -116,6 +119,26 @@ impl Torrents {
         if let Some(running) = self.engine.get() {
             running.engine.set_limits(limits);
         }
+    }
+
+    /// Lets browsers know of torrents that were paused, resumed or dropped, by whomever.
+    fn follow_states(&self, engine: &Engine, browsers: &Browsers) {
+        let is_exchanging = |stats: &Stats| matches!(stats.state, State::Downloading | State::Seeding);
+        let now: BTreeMap<_, _> =
+            engine.all_stats().iter().map(|(hash, stats)| (*hash, is_exchanging(stats))).collect();
+        let mut exchanging = self.exchanging.lock().unwrap_or_else(PoisonError::into_inner);
+        for (hash, was) in exchanging.iter() {
+            match now.get(hash) {
+                Some(true) if !was => {
+                    if let Some(info) = engine.info(*hash) {
+                        browsers.serve_known(engine, &info);
+                    }
+                }
+                Some(false) | None if *was => browsers.leave(*hash),
+                Some(_) | None => {}
+            }
+        }
+        *exchanging = now;
     }
 
     /// Takes the STUN and TURN servers that the room's relay names, in the place of those before.
@@ -186,6 +209,7 @@ impl Torrents {
     /// How all torrents are doing; nothing before the engine was needed.
     pub(crate) fn stats(&self) -> Vec<TorrentStats> {
         let Some(Running { engine, browsers, .. }) = self.engine.get() else { return Vec::new() };
+        self.follow_states(engine, browsers);
         let told = |(info_hash, stats): (InfoHash, Stats)| {
             let peers = browsers.update(engine, info_hash, &stats);
             torrent_stats(engine, info_hash, stats, peers)
