@@ -6,7 +6,7 @@ use crate::session::Snapshot;
 use crate::storage;
 use serde::{Deserialize, Serialize};
 use streamshare_playsync::{Action, LinkState, View};
-use streamshare_protocol::{ItemId, MediaTime, PlaylistItem};
+use streamshare_protocol::{ItemId, MediaTime, PlaybackState, PlaylistItem};
 
 /// Films that are remembered; of more the ones that were watched longest ago are forgotten.
 const FILMS_MAX: usize = 200;
@@ -23,8 +23,17 @@ const START_S: f64 = 3.0;
 #[derive(Debug, Default)]
 pub(crate) struct Watched {
     films: Films,
-    /// The item that was looked at, and the place written down of it, in seconds.
-    now: Option<(ItemId, f64)>,
+    /// The item that is on.
+    now: Option<Now>,
+}
+
+#[derive(Debug)]
+struct Now {
+    item: ItemId,
+    /// The place written down of it, in seconds.
+    written: f64,
+    /// Where to go when it starts, in seconds: whoever goes somewhere before that says where it starts.
+    resume: Option<f64>,
 }
 
 /// The latest last.
@@ -68,20 +77,24 @@ impl Watched {
         let head = room.playlist.head().and_then(|item| Some((item, item.item_id?)));
         let Some((item, id)) = head.filter(|_| room.link == LinkState::Joined) else { return found };
         let (key, at) = (key(item), room.position.seconds());
-        let written = match &self.now {
-            Some((known, written)) if *known == id => *written,
-            Some(_) | None => {
-                let place = self.films.get(&key).filter(|_| room.members.len() == 1 && at < START_S);
-                self.now = Some((id, place.unwrap_or(at)));
-                found.resume = place.map(MediaTime::saturating);
-                return found;
+        let alone = room.members.len() == 1 && at < START_S;
+        let now = match &mut self.now {
+            Some(now) if now.item == id => now,
+            other => {
+                let resume = self.films.get(&key);
+                other.insert(Now { item: id, written: resume.unwrap_or(at), resume })
             }
         };
-        // Until it can be seen nobody watches it, wherever the room is.
-        if !ready || (at - written).abs() < STEP_S {
+        now.resume = now.resume.filter(|_| alone);
+        if now.resume.is_some() && room.state == PlaybackState::Playing {
+            found.resume = now.resume.take().map(MediaTime::saturating);
             return found;
         }
-        self.now = Some((id, at));
+        // Until it can be seen nobody watches it, wherever the room is.
+        if !ready || now.resume.is_some() || (at - now.written).abs() < STEP_S {
+            return found;
+        }
+        now.written = at;
         let seen = room.duration.is_some_and(|duration| at >= duration.seconds() * SEEN);
         found.is_changed = self.films.set(key, at, at < BEGINNING_S || seen);
         found
@@ -124,7 +137,7 @@ fn key(item: &PlaylistItem) -> String {
 mod tests {
     use super::*;
     use streamshare_playsync::MemberView;
-    use streamshare_protocol::{Filename, MemberId, Name, PlaybackState, Playlist, TorrentId};
+    use streamshare_protocol::{Filename, MemberId, Name, Playlist, TorrentId};
 
     /// A room in which the film is on as this item.
     fn room(item: u64, seconds: f64, members: u64) -> View {
@@ -168,7 +181,15 @@ mod tests {
         assert_eq!(resumes(&mut watched, 2, 1), Some(500.0));
         assert_eq!(resumes(&mut watched, 2, 1), None);
         assert_eq!(resumes(&mut watched, 3, 2), None);
-        assert_eq!(watched.follow(&room(4, 60.0, 1), true).resume, None);
+        assert_eq!(watched.follow(&room(4, 60.0, 1), false).resume, None);
+        // Not before it starts, which who goes somewhere first decides.
+        let paused = |item, at| View { state: PlaybackState::Paused, ..room(item, at, 1) };
+        assert_eq!(watched.follow(&paused(7, 0.0), true), Found::default());
+        assert_eq!(resumes(&mut watched, 7, 1), Some(500.0));
+        watched.follow(&paused(8, 0.0), true);
+        watched.follow(&paused(8, 40.0), true);
+        assert_eq!(watched.follow(&room(8, 40.0, 1), true).resume, None);
+        assert!(watched.follow(&room(8, 500.0, 1), true).is_changed);
         // Who goes back in it on purpose is left alone.
         assert_eq!(resumes(&mut watched, 5, 1), Some(500.0));
         assert!(watched.follow(&room(5, 100.0, 1), true).is_changed);
