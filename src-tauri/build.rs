@@ -13,6 +13,9 @@ const COMMANDS: &[&str] = &[
     "torrent_cancel",
     "torrent_open",
     "subtitle_read",
+    "torrent_act",
+    "settings_get",
+    "settings_set",
     "pick_files",
     "take_openings",
 ];

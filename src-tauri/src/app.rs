@@ -10,8 +10,8 @@ use std::{
     time::Duration,
 };
 use streamshare_ipc::{
-    AddRequest, Added, Bootstrap, CancelRequest, Connect, DropEvent, Hosted, OpenRequest, Opened, Opening, RoomSend,
-    ShellError, SubtitleRequest,
+    ActRequest, AddRequest, Added, Bootstrap, CancelRequest, Connect, DropEvent, Hosted, Limits, OpenRequest, Opened,
+    Opening, RoomSend, SettingsView, ShellError, SubtitleRequest,
 };
 use tauri::{AppHandle, DragDropEvent, Emitter, Manager, RunEvent, State, Window, WindowEvent};
 use tauri_plugin_dialog::DialogExt;
@@ -64,6 +64,9 @@ fn run_app() -> anyhow::Result<ExitCode> {
             torrent_cancel,
             torrent_open,
             subtitle_read,
+            torrent_act,
+            settings_get,
+            settings_set,
             pick_files,
             take_openings
         ])
@@ -248,6 +251,21 @@ async fn torrent_open(app: App<'_>, request: OpenRequest) -> Result<Opened, Shel
 #[tauri::command]
 async fn subtitle_read(request: SubtitleRequest) -> Result<String, ShellError> {
     subtitles::read(request).await
+}
+
+#[tauri::command]
+async fn torrent_act(app: App<'_>, request: ActRequest) -> Result<(), ShellError> {
+    app.torrent_act(request).await
+}
+
+#[tauri::command]
+async fn settings_get(app: App<'_>) -> Result<SettingsView, ShellError> {
+    Ok(app.settings().await)
+}
+
+#[tauri::command]
+async fn settings_set(app: App<'_>, request: Limits) -> Result<SettingsView, ShellError> {
+    app.set_limits(request).await
 }
 
 #[tauri::command]

@@ -75,7 +75,8 @@ impl Browsers {
         join_all(served).await;
     }
 
-    fn serve_known(&self, engine: &Engine, info: &TorrentInfo) {
+    /// Announces a torrent at the trackers that are known for it.
+    pub(crate) fn serve_known(&self, engine: &Engine, info: &TorrentInfo) {
         let Some(hybrid) = self.hybrid.as_ref().filter(|_| !info.private) else { return };
         let Some(stats) = engine.stats(info.info_hash) else { return };
         // Where people were together last comes first: not all may be taken.
@@ -84,6 +85,13 @@ impl Browsers {
         if !trackers.is_empty() {
             let torrent = Torrent { piece_count: info.piece_count, left: left(&stats) };
             hybrid.add(InfoHash(info.info_hash.0), trackers, torrent);
+        }
+    }
+
+    /// Leaves a torrent's trackers and ends its channels.
+    pub(crate) fn leave(&self, info_hash: streamshare_streaming::InfoHash) {
+        if let Some(hybrid) = &self.hybrid {
+            hybrid.remove(InfoHash(info_hash.0));
         }
     }
 

@@ -2,6 +2,7 @@ use crate::{
     Folders, Gui, GuiEvent, OnRoomEvent, RoomLink, Settings,
     hosting::Hosting,
     ice,
+    life::LimitsFile,
     openings::Waiting,
     torrents::{OnProgress, Torrents, shell_error},
 };
@@ -33,6 +34,7 @@ const SHUTDOWN_MAX: Duration = Duration::from_secs(5);
 pub struct Controller {
     gui: Arc<dyn Gui>,
     torrents: Torrents,
+    limits: LimitsFile,
     hosting: Hosting,
     link: Mutex<Option<Linked>>,
     /// Held while the link is replaced or ended: one after the other, the former one's end awaited.
@@ -67,9 +69,12 @@ impl Controller {
             Settings::default()
         });
         let downloads = settings.download_folder.clone().unwrap_or_else(|| folders.downloads.clone());
+        let limits = LimitsFile::new(&folders.home, &downloads, settings.limits);
+        let held = limits.for_engine(&settings.limits);
         let this = Arc::new(Self {
             gui,
-            torrents: Torrents::new(&folders.home, downloads, &settings),
+            torrents: Torrents::new(&folders.home, downloads, &settings, held),
+            limits,
             hosting: Hosting::new(settings.hosting.listen),
             link: Mutex::default(),
             replacing: tokio::sync::Mutex::default(),
@@ -185,6 +190,14 @@ impl Controller {
         self.gui.emit(GuiEvent::Drop(event));
     }
 
+    pub(crate) fn torrents(&self) -> &Torrents {
+        &self.torrents
+    }
+
+    pub(crate) fn limits(&self) -> &LimitsFile {
+        &self.limits
+    }
+
     /// Ends everything within 5 s: the connection, the hosted rooms, the torrents. Idempotent.
     pub async fn shutdown(&self) {
         self.stop.cancel();
@@ -229,12 +242,16 @@ impl Controller {
     async fn report_stats(self: Arc<Self>) {
         let mut ticks = interval(STATS_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut told_of_some = false;
         while self.stop.run_until_cancelled(ticks.tick()).await.is_some() {
             if self.gui.has_window() {
                 let stats = self.torrents.stats();
-                if !stats.is_empty() {
+                let are_there_some = !stats.is_empty();
+                // That the last one was deleted has to be told, too.
+                if are_there_some || told_of_some {
                     self.gui.emit(GuiEvent::Stats(stats));
                 }
+                told_of_some = are_there_some;
             }
         }
     }

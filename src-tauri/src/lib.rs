@@ -14,6 +14,7 @@ mod controller;
 mod gui;
 mod hosting;
 mod ice;
+mod life;
 mod magnet;
 mod openings;
 mod ops;
@@ -49,6 +50,9 @@ mod tests {
             command::TORRENT_ADD,
             command::TORRENT_CANCEL,
             command::TORRENT_OPEN,
+            command::TORRENT_ACT,
+            command::SETTINGS_GET,
+            command::SETTINGS_SET,
             command::PICK_FILES,
             command::TAKE_OPENINGS,
         ];

@@ -16,7 +16,7 @@ use std::{
 use streamshare_ipc::{AddRequest, Added, OpenRequest, Opened, Progress, ShellError, Source, TorrentStats, code};
 use streamshare_protocol::{TorrentId, TorrentIdKind};
 use streamshare_streaming::{
-    Engine, EngineConfig, InfoHash, NetworkConfig, Source as EngineSource, Stats, TorrentInfo,
+    Engine, EngineConfig, InfoHash, Limits, NetworkConfig, Source as EngineSource, State, Stats, TorrentInfo,
 };
 use streamshare_webtorrent::channel::IceServer;
 use tokio::sync::OnceCell;
@@ -38,6 +38,9 @@ pub(crate) type OnProgress = Arc<dyn Fn(Progress) + Send + Sync>;
 pub(crate) struct Torrents {
     config: EngineConfig,
     network: NetworkSettings,
+    limits: Mutex<Limits>,
+    /// Which torrents there were at the last look, and whether they exchanged anything.
+    exchanging: Mutex<BTreeMap<InfoHash, bool>>,
     engine: OnceCell<Running>,
     /// The STUN and TURN servers that the room's relay names.
     relay_servers: Mutex<Vec<IceServer>>,
@@ -56,7 +59,7 @@ struct Running {
 }
 
 impl Torrents {
-    pub(crate) fn new(home: &Path, downloads: PathBuf, settings: &Settings) -> Self {
+    pub(crate) fn new(home: &Path, downloads: PathBuf, settings: &Settings, limits: Limits) -> Self {
         let network = &settings.network;
         let mut config = EngineConfig::new(home.join("engine"), downloads);
         config.network = NetworkConfig {
@@ -72,6 +75,8 @@ impl Torrents {
         Self {
             config,
             network: network.clone(),
+            limits: Mutex::new(limits),
+            exchanging: Mutex::default(),
             engine: OnceCell::new(),
             relay_servers: Mutex::default(),
             operations: Operations::default(),
@@ -87,7 +92,8 @@ impl Torrents {
 
     async fn running(&self) -> Result<&Running, ShellError> {
         let start = || async {
-            let engine = Box::pin(Engine::start(self.config.clone())).await?;
+            let limits = *self.limits.lock().unwrap_or_else(PoisonError::into_inner);
+            let engine = Box::pin(Engine::start(EngineConfig { limits, ..self.config.clone() })).await?;
             let browsers = Arc::new(Browsers::start(&engine, &self.network));
             let restoring = {
                 let (engine, browsers) = (engine.clone(), Arc::clone(&browsers));
@@ -99,6 +105,40 @@ impl Torrents {
         // They may have been named before there was anybody to use them.
         running.browsers.set_relay_servers(&self.relay_servers());
         Ok(running)
+    }
+
+    /// The engine and what joins it to browsers, started if need be.
+    pub(crate) async fn parts(&self) -> Result<(&Engine, &Browsers), ShellError> {
+        let running = self.running().await?;
+        Ok((&running.engine, &running.browsers))
+    }
+
+    /// Lets other limits hold from now on.
+    pub(crate) fn set_limits(&self, limits: Limits) {
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = limits;
+        if let Some(running) = self.engine.get() {
+            running.engine.set_limits(limits);
+        }
+    }
+
+    /// Lets browsers know of torrents that were paused, resumed or dropped, by whomever.
+    fn follow_states(&self, engine: &Engine, browsers: &Browsers) {
+        let is_exchanging = |stats: &Stats| matches!(stats.state, State::Downloading | State::Seeding);
+        let now: BTreeMap<_, _> =
+            engine.all_stats().iter().map(|(hash, stats)| (*hash, is_exchanging(stats))).collect();
+        let mut exchanging = self.exchanging.lock().unwrap_or_else(PoisonError::into_inner);
+        for (hash, was) in exchanging.iter() {
+            match now.get(hash) {
+                Some(true) if !was => {
+                    if let Some(info) = engine.info(*hash) {
+                        browsers.serve_known(engine, &info);
+                    }
+                }
+                Some(false) | None if *was => browsers.leave(*hash),
+                Some(_) | None => {}
+            }
+        }
+        *exchanging = now;
     }
 
     /// Takes the STUN and TURN servers that the room's relay names, in the place of those before.
@@ -170,9 +210,10 @@ impl Torrents {
     /// How all torrents are doing; nothing before the engine was needed.
     pub(crate) fn stats(&self) -> Vec<TorrentStats> {
         let Some(Running { engine, browsers, .. }) = self.engine.get() else { return Vec::new() };
+        self.follow_states(engine, browsers);
         let told = |(info_hash, stats): (InfoHash, Stats)| {
             let peers = browsers.update(engine, info_hash, &stats);
-            torrent_stats(info_hash, stats, peers)
+            torrent_stats(engine, info_hash, stats, peers)
         };
         engine.all_stats().into_iter().map(told).collect()
     }

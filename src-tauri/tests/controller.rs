@@ -7,7 +7,8 @@ use serde_json::json;
 use std::{path::Path, process::Command, sync::Arc, time::Duration};
 use streamshare::{Controller, Folders, GuiEvent};
 use streamshare_ipc::{
-    AddRequest, Added, CancelRequest, Connect, DropEvent, OpenRequest, Opening, RoomEvent, RoomSend, Source, code,
+    Act, ActRequest, AddRequest, Added, CancelRequest, Connect, DropEvent, Keeping, Limits, OpenRequest, Opening,
+    RoomEvent, RoomSend, Source, TorrentState, TorrentStats, code,
 };
 use streamshare_protocol::TorrentId;
 use streamshare_relay::{Relay, RelayConfig};
@@ -120,7 +121,42 @@ async fn a_film_is_shared_and_played() {
 
     let request = OpenRequest { op: 3, torrent_id: added.torrent_id.clone(), filename: "other.mp4".to_owned() };
     assert_eq!(app.controller.torrent_open(request).await.unwrap_err().code, code::NO_SUCH_FILE);
+
+    // What the person does to it shows in what is told next.
+    let act = |act: Act, all: bool| {
+        let info_hash = (!all).then(|| added.info_hash.clone());
+        app.controller.torrent_act(ActRequest { info_hash, act })
+    };
+    let told = |state: TorrentState| move |torrent: &TorrentStats| (torrent.state == state).then(|| torrent.clone());
+    act(Act::Pause, true).await.unwrap();
+    let paused = told(TorrentState::Paused);
+    let paused = app.notes.wait("a paused torrent", |event| stats(event).as_ref().and_then(paused)).await;
+    assert_eq!((paused.name.as_str(), paused.keeping), ("My film é.mp4", Keeping::Own));
+    act(Act::Resume, false).await.unwrap();
+    let seeding = told(TorrentState::Seeding);
+    app.notes.wait("a seeding torrent", |event| stats(event).as_ref().and_then(seeding)).await;
+    assert_eq!(act(Act::Delete, true).await.unwrap_err().code, code::INTERNAL);
+    act(Act::Delete, false).await.unwrap();
+    let none = |event: &GuiEvent| matches!(event, GuiEvent::Stats(all) if all.is_empty()).then_some(());
+    app.notes.wait("an empty list", none).await;
+    assert!(path.exists(), "a file of the person's own was deleted");
     app.controller.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_are_kept_and_bad_ones_refused() {
+    let app = app();
+    let limits = Limits { upload_bps: Some(50_000), cache_bytes: Some(0), ..Limits::default() };
+    assert_eq!(app.controller.set_limits(limits).await.unwrap().limits, limits);
+    let bad = Limits { upload_bps: Some(16_000), ..limits };
+    let error = app.controller.set_limits(bad).await.unwrap_err();
+    assert!(error.code == code::BAD_SETTINGS && error.message.contains("20 kB/s"), "{error:?}");
+    app.controller.shutdown().await;
+    let again = start(app.home);
+    let view = again.controller.settings().await;
+    assert_eq!(view.limits, limits);
+    assert!((500_000_000..=10_000_000_000).contains(&view.cache_default), "{view:?}");
+    again.controller.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,7 @@ use crate::session::{Media, Session, SessionEvent};
 use crate::task::Task;
 use crate::toasts::{ToastKind, Toasts, notice_text};
 use crate::views::{drop::DropOverlay, room::RoomPage, start::StartPage, toasts::ToastList};
+use crate::watched::Watched;
 use crate::{ids, ports::player, storage};
 use std::rc::Rc;
 use streamshare_ipc::{DropEvent, Hosted, Opening, Source, TorrentStats};
@@ -80,6 +81,7 @@ pub(crate) struct App {
     items: Vec<PlaylistItem>,
     stats: Vec<TorrentStats>,
     dragging: bool,
+    watched: Watched,
     sound: (f64, bool),
 }
 
@@ -107,6 +109,7 @@ impl Component for App {
             items: Vec::new(),
             stats: Vec::new(),
             dragging: false,
+            watched: Watched::load(),
             sound: storage::sound(),
             shell,
         };
@@ -124,7 +127,7 @@ impl Component for App {
         match msg {
             Msg::Enter { name, entry } => self.take_entry(ctx, &name, entry),
             Msg::Hosted { name, answer } => self.take_hosted(ctx, name, answer),
-            Msg::Session(SessionEvent::Changed) => self.flush_items(),
+            Msg::Session(SessionEvent::Changed) => self.take_change(),
             Msg::Session(SessionEvent::Notice(notice)) => {
                 if let Some((kind, text)) = notice_text(&notice) {
                     self.toasts.show(kind, text);
@@ -187,7 +190,7 @@ impl App {
         let link = ctx.link();
         let snapshot = stay.session.snapshot();
         let stats = match &snapshot.media {
-            Media::Opened { info_hash } => self.stats.iter().find(|stats| stats.info_hash == *info_hash).cloned(),
+            Media::Opened { info_hash, .. } => self.stats.iter().find(|stats| stats.info_hash == *info_hash).cloned(),
             Media::Empty | Media::Opening(_) | Media::Failed(_) | Media::Unsupported => None,
         };
         // Called in the person's gesture itself: a detour through a message could lose it.
@@ -219,7 +222,7 @@ impl App {
         storage::set_name(&self.name);
         match entry {
             Entry::Start { relay: Some(relay) } => {
-                let room = new_room();
+                let room = ids::new_room();
                 match Invitation::new(&relay, room) {
                     Ok(invitation) => self.join(ctx, name, invitation),
                     Err(_) => self.refuse("The relay's address has to look like http://host:7411."),
@@ -247,9 +250,9 @@ impl App {
             Err(reason) => return self.refuse(&reason),
         };
         let shared = hosted.share.first().unwrap_or(&hosted.relay);
-        match Invitation::new(shared, new_room()) {
+        match Invitation::new(shared, ids::new_room()) {
             Ok(invitation) => {
-                let key = new_key();
+                let key = ids::new_key();
                 self.enter(ctx, name, invitation, &hosted.relay, key);
             }
             Err(error) => self.refuse(&error.to_string()),
@@ -257,7 +260,7 @@ impl App {
     }
 
     fn join(&mut self, ctx: &Context<Self>, name: Name, invitation: Invitation) {
-        let key = self.shell.resume_key(&invitation).unwrap_or_else(new_key);
+        let key = self.shell.resume_key(&invitation).unwrap_or_else(ids::new_key);
         let relay = invitation.relay().to_owned();
         self.enter(ctx, name, invitation, &relay, key);
     }
@@ -267,6 +270,7 @@ impl App {
         self.stay = None;
         self.shell.set_room(Some((&invitation, &key)));
         self.torrents.enter(relay);
+        self.watched.enter();
         let config = ClientConfig { name, room: invitation.room().clone(), resume_key: key, player: player::kind() };
         let on_event = ctx.link().callback(Msg::Session);
         let Some(session) = Session::new(config, relay, Rc::clone(&self.torrents), on_event) else {
@@ -290,6 +294,16 @@ impl App {
         self.torrents.keep(&Playlist::default());
         self.additions.clear();
         self.shell.set_room(None);
+    }
+
+    fn take_change(&mut self) {
+        self.flush_items();
+        if let Some(stay) = &self.stay
+            && let Some((action, words)) = self.watched.look(&stay.session.snapshot())
+        {
+            stay.session.act(action);
+            self.toasts.show(ToastKind::Info, words);
+        }
     }
 
     /// Gives the room what is ready for it, once it answers.
@@ -407,20 +421,4 @@ impl App {
         }
         if self.stay.is_some() { self.additions.begin(source) } else { self.held.push(source) }
     }
-}
-
-fn new_room() -> RoomId {
-    ids::room_id(&random())
-}
-
-fn new_key() -> ResumeKey {
-    ids::resume_key(&random())
-}
-
-/// Bytes from the browser's source of randomness.
-fn random<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    let crypto = web_sys::window().expect("a page has a window").crypto().expect("every supported browser has it");
-    crypto.get_random_values_with_u8_array(&mut bytes).expect("fewer bytes than the API's cap of 65536");
-    bytes
 }

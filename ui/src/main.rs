@@ -18,6 +18,7 @@ mod storage;
 mod task;
 mod toasts;
 mod views;
+mod watched;
 
 fn main() {
     yew::Renderer::<app::App>::new().render();

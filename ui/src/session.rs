@@ -41,6 +41,8 @@ pub(crate) enum Media {
     Opened {
         /// Forty hexadecimal digits.
         info_hash: String,
+        /// The file's index in the torrent.
+        file_index: usize,
     },
     /// It cannot be had; the reason is for people.
     Failed(String),
@@ -323,13 +325,13 @@ impl Core {
         let media = match event {
             OpenEvent::Progress(progress) => Media::Opening(Some(progress)),
             OpenEvent::Ready(opened) => {
-                let Opened { url, info_hash, mime, .. } = opened.clone();
+                let Opened { url, info_hash, file_index, mime, .. } = opened.clone();
                 self.player.load(&url, mime.starts_with("audio/"));
                 let item = self.item.borrow();
                 self.beside
                     .replace(item.as_ref().map(|item| torrents::items_beside(item, &opened)).unwrap_or_default());
                 self.captions.open(opened);
-                Media::Opened { info_hash }
+                Media::Opened { info_hash, file_index }
             }
             OpenEvent::Failed(reason) => Media::Failed(reason),
             OpenEvent::Unsupported => Media::Unsupported,

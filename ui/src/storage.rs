@@ -7,6 +7,7 @@ const NAME: &str = "streamshare.name";
 const VOLUME: &str = "streamshare.volume";
 const CAPTIONS: &str = "streamshare.captions";
 const MUTED: &str = "streamshare.muted";
+const WATCHED: &str = "streamshare.watched";
 
 fn lasting() -> Option<Storage> {
     web_sys::window()?.local_storage().ok()?
@@ -61,6 +62,16 @@ pub(crate) fn captions() -> Option<String> {
 /// Remembers [`captions`].
 pub(crate) fn set_captions(memory: Option<&str>) {
     put(lasting(), CAPTIONS, memory.unwrap_or_default());
+}
+
+/// Where films were left, as JSON.
+pub(crate) fn watched() -> Option<String> {
+    lasting()?.get_item(WATCHED).ok()?
+}
+
+/// Remembers [`watched`].
+pub(crate) fn set_watched(json: &str) {
+    put(lasting(), WATCHED, json);
 }
 
 fn resume_slot(invitation: &Invitation) -> String {

@@ -28,6 +28,13 @@ pub mod command {
     pub const TORRENT_OPEN: &str = "torrent_open";
     /// [`super::SubtitleRequest`] → the file's bytes, in base64 (RFC 4648, section 4).
     pub const SUBTITLE_READ: &str = "subtitle_read";
+    /// [`super::ActRequest`] → nothing. The next [`super::event::STATS`] shows it.
+    pub const TORRENT_ACT: &str = "torrent_act";
+    /// No argument → [`super::SettingsView`].
+    pub const SETTINGS_GET: &str = "settings_get";
+    /// [`super::Limits`] → [`super::SettingsView`], as they hold from now on. They are written down first; what is refused
+    /// changes nothing and fails with [`super::code::BAD_SETTINGS`].
+    pub const SETTINGS_SET: &str = "settings_set";
     /// No argument → a list of paths; empty where the person closed the dialog.
     pub const PICK_FILES: &str = "pick_files";
     /// No argument → a list of [`super::Opening`]s that came before the window listened; each is handed out once.
@@ -44,7 +51,7 @@ pub mod event {
     pub const OPENINGS: &str = "openings";
     /// [`super::Progress`].
     pub const PROGRESS: &str = "torrent-progress";
-    /// A list of [`super::TorrentStats`], once a second while there are torrents.
+    /// A list of [`super::TorrentStats`], once a second while there are torrents, and once when there are none any more.
     pub const STATS: &str = "torrent-stats";
 }
 
@@ -68,6 +75,8 @@ pub mod code {
     pub const DISK_FULL: &str = "disk_full";
     /// A file or folder cannot be read or written.
     pub const FILE_ACCESS: &str = "file_access";
+    /// A setting that cannot be had; the message says which.
+    pub const BAD_SETTINGS: &str = "bad_settings";
     /// Something over the network failed.
     pub const NETWORK: &str = "network";
     /// What should not happen.
@@ -276,6 +285,8 @@ pub enum Phase {
 pub struct TorrentStats {
     /// Forty hexadecimal digits.
     pub info_hash: String,
+    /// What it is called.
+    pub name: String,
     /// What it does.
     pub state: TorrentState,
     /// Bytes on the disk.
@@ -290,8 +301,97 @@ pub struct TorrentStats {
     pub peers: Peers,
     /// Peers that it knows of.
     pub known_peers: u32,
+    /// Bytes to others since it was first added.
+    pub uploaded_bytes: u64,
+    /// Bytes that its files take up on the disk.
+    pub disk_bytes: u64,
+    /// Whether its files stay.
+    pub keeping: Keeping,
+    /// What is there of the files that were opened, by their indices.
+    pub ready: Vec<Ready>,
     /// What stopped it, for people.
     pub error: Option<String>,
+}
+
+/// Whether a torrent's files stay.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Keeping {
+    /// They are the person's own: never changed, never deleted.
+    Own,
+    /// They stay until the person deletes them.
+    Kept,
+    /// They make room for others when the cache is full.
+    #[default]
+    Cached,
+}
+
+/// What is there of a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ready {
+    /// The file's index in its torrent.
+    pub file_index: usize,
+    /// Its length in bytes.
+    pub length: u64,
+    /// The ranges of bytes that are there, in order, each with its end excluded.
+    pub spans: Vec<(u64, u64)>,
+}
+
+/// Something to be done to torrents.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ActRequest {
+    /// Forty hexadecimal digits; nothing for all torrents, which [`Act::Pause`] and [`Act::Resume`] can be done to.
+    pub info_hash: Option<String>,
+    /// What.
+    pub act: Act,
+}
+
+/// What can be done to a torrent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Act {
+    /// It exchanges nothing until it is resumed.
+    Pause,
+    /// It goes on, also where it has given enough.
+    Resume,
+    /// Its files stay.
+    Keep,
+    /// Its files may make room for others.
+    Release,
+    /// It is forgotten and what was downloaded is deleted; never files of the person's own.
+    Delete,
+}
+
+/// What the app may use up. Nothing where a limit is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Limits {
+    /// Bytes a second to others.
+    pub upload_bps: Option<u32>,
+    /// Bytes a second from others.
+    pub download_bps: Option<u32>,
+    /// Peers a torrent. Holds from the next start of the app on.
+    pub peers: Option<u32>,
+    /// A download pauses when it has given so many times its size.
+    pub seed_ratio: Option<f64>,
+    /// A download pauses when it was complete and given to others for so many minutes.
+    pub seed_minutes: Option<u32>,
+    /// Bytes that downloads may take up which are not kept, 0 for as many as they like. Nothing: what suits the disk.
+    pub cache_bytes: Option<u64>,
+}
+
+/// The settings that the window shows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SettingsView {
+    /// As the person set them.
+    pub limits: Limits,
+    /// The bytes of the cache where the person set none.
+    pub cache_default: u64,
+    /// Where films go.
+    pub download_folder: String,
 }
 
 /// Peers by how they are connected.

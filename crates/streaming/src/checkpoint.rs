@@ -30,11 +30,18 @@ pub(crate) async fn keep_written(
     let mut written = HashMap::new();
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    while cancel.run_until_cancelled(ticks.tick()).await.is_some() {
+    loop {
+        // Once more at the end: librqbit leaves it to a task that the end of the runtime may cut off.
+        let goes_on = cancel.run_until_cancelled(ticks.tick()).await.is_some();
         let all = torrents.all();
         written.retain(|info_hash, _| all.iter().any(|torrent| torrent.info.info_hash == *info_hash));
         for torrent in &all {
             let info_hash = torrent.info.info_hash;
+            // While it is handed over, this file is written by whoever does that.
+            let Ok(_selecting) = torrent.selecting.try_lock() else { continue };
+            if torrent.is_leaving() {
+                continue;
+            }
             // Neither while it is checked nor after it failed: then nothing is known for certain.
             let Ok((pieces, _)) = api.api_dump_haves(torrent.handle.id().into()) else { continue };
             let count = pieces.count_ones();
@@ -42,11 +49,15 @@ pub(crate) async fn keep_written(
                 continue;
             }
             let file = folder.join(format!("{info_hash}.bitv"));
-            let bytes = pieces.as_raw_slice().to_vec();
+            let mut bytes = pieces.as_raw_slice().to_vec();
+            torrent.holes.mask(&mut bytes);
             let done = tokio::task::spawn_blocking(move || overwrite(&file, &bytes)).await;
             if let Ok(Err(error)) = done {
                 tracing::debug!(%info_hash, %error, "it is not written down which pieces are there");
             }
+        }
+        if !goes_on {
+            return;
         }
     }
 }

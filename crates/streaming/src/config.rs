@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::Limits;
+
 /// How an [`Engine`](crate::Engine) is set up. [`EngineConfig::new`] gives what people want; tests start from
 /// [`NetworkConfig::isolated`].
 #[derive(Debug, Clone)]
@@ -14,6 +16,8 @@ pub struct EngineConfig {
     pub download_dir: PathBuf,
     /// What the engine may talk to.
     pub network: NetworkConfig,
+    /// What the engine may use up.
+    pub limits: Limits,
     /// The exact values of the `Origin` header that may read media. A request with any other origin is refused; a request without one
     /// (a `<video>` element without `crossorigin`) is served. Default: none.
     pub origins: Vec<String>,
@@ -34,6 +38,7 @@ impl EngineConfig {
             state_dir,
             download_dir,
             network: NetworkConfig::default(),
+            limits: Limits::default(),
             origins: Vec::new(),
             metadata_timeout: Duration::from_secs(90),
             fetch_timeout: Duration::from_secs(30),

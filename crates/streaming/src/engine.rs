@@ -8,16 +8,17 @@ use librqbit::Session;
 use tokio_util::sync::DropGuard;
 use tokio_util::task::TaskTracker;
 
+use crate::holes::AllHoles;
 use crate::magnet::{Link, Magnet};
 use crate::metainfo::{MAX_METAINFO_LEN, Metainfo};
 use crate::registry::Registry;
 use crate::server::{Server, Token};
 use crate::share::{Collection, file_access};
 use crate::storage::Factory;
-use crate::torrents::{Torrent, Torrents, describe};
+use crate::torrents::{Torrents, describe};
 use crate::{
-    AddError, CancellationToken, EngineConfig, InfoHash, LivePeer, OpenError, OpenMedia, Progress, RemoveError, Source,
-    StartError, Stats, TorrentInfo, fetch, resolve, session,
+    AddError, CancellationToken, EngineConfig, InfoHash, Limits, LivePeer, OpenError, OpenMedia, Progress, RemoveError,
+    Source, StartError, Stats, TorrentInfo, fetch, handover, resolve, session,
 };
 
 /// How long [`Engine::shutdown`] waits for its tasks after librqbit has stopped, which takes 1 s.
@@ -26,7 +27,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 /// The torrents and the media server. Cheap to clone; the clones are one engine. It ends when it is shut down, or when its last clone is
 /// dropped.
 #[derive(Debug, Clone)]
-pub struct Engine(Arc<Inner>);
+pub struct Engine(pub(crate) Arc<Inner>);
 
 /// What the clones share.
 pub(crate) struct Inner {
@@ -38,6 +39,8 @@ pub(crate) struct Inner {
     pub(crate) server: Arc<Server>,
     pub(crate) tasks: TaskTracker,
     pub(crate) cancel: CancellationToken,
+    pub(crate) limits: tokio::sync::watch::Sender<Limits>,
+    pub(crate) holes: Arc<AllHoles>,
     /// Held while the set of torrents is changed.
     pub(crate) changing: tokio::sync::Mutex<()>,
     _cancel_on_drop: DropGuard,
@@ -65,14 +68,24 @@ impl Engine {
         let cancel = CancellationToken::new();
         let cancel_on_drop = cancel.clone().drop_guard();
         let peer_id = session::peer_id().map_err(|error| StartError::Random(error.to_string()))?;
-        let factory = Factory { registry: registry.clone() };
+        let holes = AllHoles::start(handover::folder(&config.state_dir), &session::folder(&config.state_dir))
+            .map_err(|reason| StartError::Folder { path: config.state_dir.clone(), reason })?;
+        let holes = Arc::new(holes);
+        let factory = Factory { registry: registry.clone(), holes: holes.clone() };
         let session = session::start(&config, peer_id, factory, cancel.child_token()).await?;
-        let torrents = Arc::new(Torrents::default());
-        restore(&session, &torrents, &cancel);
+        if let Err(error) = handover::finish_all(&session, &registry, &config.state_dir).await {
+            tracing::warn!(%error, "torrents on their way were not found again");
+        }
+        let torrents = Arc::new(Torrents::new(session.listen_addr()));
+        crate::register::restore(&session, &torrents, &holes, &cancel);
         let tasks = TaskTracker::new();
         tasks.spawn(crate::search::keep_searching(session.clone(), torrents.clone(), cancel.clone()));
         let folder = session::folder(&config.state_dir);
         tasks.spawn(crate::checkpoint::keep_written(session.clone(), torrents.clone(), folder, cancel.clone()));
+        let (limits, limited) = tokio::sync::watch::channel(config.limits);
+        let account =
+            crate::life::keep_account(session.clone(), torrents.clone(), registry.clone(), limited, cancel.clone());
+        tasks.spawn(account);
         let server = Server::start(
             token,
             config.origins.clone(),
@@ -84,7 +97,7 @@ impl Engine {
         let server = server.await.map_err(StartError::Listen)?;
         tracing::info!(torrents = torrents.all().len(), "the torrent engine runs");
         let changing = tokio::sync::Mutex::default();
-        Ok(Self(Arc::new(Inner {
+        let inner = Arc::new(Inner {
             config,
             session,
             peer_id,
@@ -93,9 +106,13 @@ impl Engine {
             server,
             tasks,
             cancel,
+            limits,
+            holes,
             changing,
             _cancel_on_drop: cancel_on_drop,
-        })))
+        });
+        inner.tasks.spawn(crate::cache::keep_limit(Arc::downgrade(&inner), inner.cancel.clone()));
+        Ok(Self(inner))
     }
 
     /// Adds a torrent and tells what is in it. Nothing is downloaded until a file is opened; files of the user's are seeded at once, from
@@ -241,7 +258,9 @@ impl Engine {
         let name = file.path.rsplit('/').next().unwrap_or(&file.path).to_owned();
         let url = inner.server.url(info_hash, file_index, &name);
         let opened = OpenMedia { url, length: file.length, mime: streamshare_media::mime(&file.path), name };
-        inner.tasks.spawn(crate::register::select(inner.session.clone(), torrent, file_index));
+        torrent.note_opened(file_index);
+        crate::life::note_opened(&inner.registry, info_hash);
+        inner.tasks.spawn(crate::register::select(inner.clone(), torrent, file_index));
         Ok(opened)
     }
 
@@ -337,25 +356,6 @@ impl Engine {
 impl std::fmt::Debug for Inner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Inner").field("torrents", &self.torrents).field("server", &self.server).finish_non_exhaustive()
-    }
-}
-
-/// Takes over what librqbit has restored.
-fn restore(session: &Arc<Session>, torrents: &Torrents, cancel: &CancellationToken) {
-    let handles: Vec<_> = session.with_torrents(|all| all.map(|(_, handle)| handle.clone()).collect());
-    for handle in handles {
-        let Some(metadata) = handle.metadata.load_full() else { continue };
-        match Metainfo::parse(&metadata.torrent_bytes) {
-            Ok(metainfo) => torrents.insert(Arc::new(Torrent {
-                info: metainfo.info,
-                handle,
-                cancel: cancel.child_token(),
-                selecting: tokio::sync::Mutex::default(),
-            })),
-            Err(error) => {
-                tracing::warn!(info_hash = ?handle.info_hash(), %error, "a torrent of the last run is left out")
-            }
-        }
     }
 }
 

@@ -96,3 +96,15 @@ pub enum RemoveError {
     #[error("the torrent could not be removed: {0}")]
     Engine(String),
 }
+
+/// Why something was not done to a torrent. Display is a sentence for people.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ActError {
+    /// The engine has no such torrent.
+    #[error("this torrent has not been added")]
+    UnknownTorrent,
+    /// librqbit failed.
+    #[error("the torrent engine failed: {0}")]
+    Engine(String),
+}

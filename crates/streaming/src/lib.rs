@@ -12,16 +12,24 @@
 
 mod bencode;
 mod body;
+mod cache;
 mod checkpoint;
 mod config;
+mod disk;
 mod engine;
 mod error;
 mod fetch;
 mod file_name;
+mod handover;
+mod holes;
 mod info_hash;
+mod life;
+mod limits;
 mod magnet;
 mod metainfo;
+mod nudge;
 mod range;
+mod ready;
 mod register;
 mod registry;
 mod resolve;
@@ -30,14 +38,19 @@ mod server;
 mod session;
 mod share;
 mod storage;
+mod through;
 mod torrent;
 mod torrents;
 
 pub use config::{EngineConfig, NetworkConfig};
+pub use disk::free_bytes;
 pub use engine::Engine;
-pub use error::{AddError, OpenError, RemoveError, StartError};
+pub use error::{ActError, AddError, OpenError, RemoveError, StartError};
 pub use info_hash::InfoHash;
+pub use limits::Limits;
 pub use streamshare_media::{FileEntry, FileKind};
 /// The token that cancels an [`Engine::add`].
 pub use tokio_util::sync::CancellationToken;
-pub use torrent::{FileInfo, LivePeer, OpenMedia, Progress, Source, State, Stats, TorrentInfo, Transport};
+pub use torrent::{
+    Account, FileInfo, Keeping, LivePeer, OpenMedia, Progress, Ready, Source, State, Stats, TorrentInfo, Transport,
+};

@@ -8,11 +8,12 @@ use librqbit::api::TorrentIdOrHash;
 use librqbit::{AddTorrent, AddTorrentOptions, Session};
 
 use crate::engine::Inner;
+use crate::holes::AllHoles;
 use crate::metainfo::Metainfo;
 use crate::registry::{Record, SharedFile};
 use crate::share::{Collection, file_access};
-use crate::torrents::{Torrent, describe, io_error};
-use crate::{AddError, InfoHash, RemoveError, TorrentInfo, file_name, session};
+use crate::torrents::{Torrent, Torrents, describe, io_error};
+use crate::{AddError, CancellationToken, InfoHash, RemoveError, TorrentInfo, file_name, session};
 
 /// Digits of the info hash in a folder's name where the plain name is taken.
 const SUFFIX_LEN: usize = 8;
@@ -74,37 +75,71 @@ pub(crate) async fn register(
     }
     let info = metainfo.info;
     tracing::info!(%info_hash, files = info.files.len(), is_shared, "torrent added");
-    inner.torrents.insert(Arc::new(Torrent {
-        info: info.clone(),
+    inner.torrents.insert(Arc::new(Torrent::new(
+        info.clone(),
         handle,
-        cancel: inner.cancel.child_token(),
-        selecting: tokio::sync::Mutex::default(),
-    }));
+        inner.holes.of(info_hash),
+        inner.cancel.child_token(),
+    )));
     Ok(info)
 }
 
-/// Adds a file to those that are downloaded, when the torrent has been checked.
-pub(crate) async fn select(session: Arc<Session>, torrent: Arc<Torrent>, index: usize) {
+/// Adds a file to those that are downloaded, when the torrent has been checked. Of one that exceeds the cache only what is read is
+/// downloaded.
+pub(crate) async fn select(inner: Arc<Inner>, torrent: Arc<Torrent>, index: usize) {
+    let cancel = torrent.cancel.clone();
+    let info_hash = torrent.info.info_hash;
     let selecting = async {
-        let _selecting = torrent.selecting.lock().await;
-        // librqbit refuses a new selection while it checks.
-        torrent.handle.wait_until_initialized().await?;
-        if let Some(only) = torrent.handle.only_files().filter(|only| !only.contains(&index)) {
-            let union = only.into_iter().chain([index]).collect();
-            session.update_only_files(&torrent.handle, &union).await?;
+        let mut torrent = torrent;
+        loop {
+            let selecting = torrent.selecting.lock().await;
+            if torrent.is_leaving() {
+                drop(selecting);
+                torrent.renewed.cancelled().await;
+                torrent = inner.torrents.get(info_hash).ok_or_else(|| anyhow::anyhow!("it is gone"))?;
+                continue;
+            }
+            return select_now(&inner, &torrent, index).await;
         }
-        if torrent.handle.is_paused() {
-            session.unpause(&torrent.handle).await?;
-        }
-        anyhow::Ok(())
     };
     tokio::select! {
         selected = selecting => {
             if let Err(error) = selected {
-                tracing::warn!(info_hash = %torrent.info.info_hash, index, error = format!("{error:#}"), "cannot download a file");
+                tracing::warn!(%info_hash, index, error = format!("{error:#}"), "cannot download a file");
             }
         }
-        () = torrent.cancel.cancelled() => {}
+        () = cancel.cancelled() => {}
+    }
+}
+
+async fn select_now(inner: &Inner, torrent: &Torrent, index: usize) -> anyhow::Result<()> {
+    // librqbit refuses a new selection while it checks.
+    torrent.handle.wait_until_initialized().await?;
+    let fits = crate::cache::fits(inner, torrent, index);
+    if let Some(only) = torrent.handle.only_files().filter(|only| fits && !only.contains(&index)) {
+        let union = only.into_iter().chain([index]).collect();
+        inner.session.update_only_files(&torrent.handle, &union).await?;
+    }
+    if torrent.handle.is_paused() {
+        inner.session.unpause(&torrent.handle).await?;
+    }
+    Ok(())
+}
+
+/// Takes over what librqbit has restored.
+pub(crate) fn restore(session: &Arc<Session>, torrents: &Torrents, holes: &AllHoles, cancel: &CancellationToken) {
+    let handles: Vec<_> = session.with_torrents(|all| all.map(|(_, handle)| handle.clone()).collect());
+    for handle in handles {
+        let Some(metadata) = handle.metadata.load_full() else { continue };
+        match Metainfo::parse(&metadata.torrent_bytes) {
+            Ok(metainfo) => {
+                let holes = holes.of(metainfo.info.info_hash);
+                torrents.insert(Arc::new(Torrent::new(metainfo.info, handle, holes, cancel.child_token())));
+            }
+            Err(error) => {
+                tracing::warn!(info_hash = ?handle.info_hash(), %error, "a torrent of the last run is left out")
+            }
+        }
     }
 }
 
@@ -115,6 +150,12 @@ pub(crate) async fn remove(inner: Arc<Inner>, info_hash: InfoHash, delete_files:
     let is_shared = inner.registry.get(info_hash).is_some_and(|record| record.shared.is_some());
     let removed =
         inner.session.delete(TorrentIdOrHash::Hash(torrent.handle.info_hash()), delete_files && !is_shared).await;
+    if delete_files {
+        let holes = torrent.holes.clone();
+        holes.forget();
+        // A panic in it was reported.
+        let _ = tokio::task::spawn_blocking(move || holes.erase()).await;
+    }
     if is_shared || delete_files {
         // Else the folder stays this torrent's, for when it is added again.
         let inner = inner.clone();
@@ -136,34 +177,23 @@ fn choose_place(
     shared: Option<Collection>,
 ) -> Result<Record, AddError> {
     let known = inner.registry.get(info_hash);
-    let trackers = known.as_ref().map(|known| known.trackers.clone()).unwrap_or_default();
+    let (trackers, life) = known.as_ref().map(|known| (known.trackers.clone(), known.life.clone())).unwrap_or_default();
     let (folder, shared) = match (shared, known.map(|known| (known.folder, known.shared))) {
         (Some(shared), _) => (shared.folder, Some(shared.files)),
         (None, Some((folder, Some(files)))) if is_unchanged(&folder, &files) => (folder, Some(files)),
         (None, Some((folder, None))) => (folder, None),
         (None, _) => (download_folder(inner, info_hash, name, is_multi_file), None),
     };
-    let record = Record { folder, shared, trackers };
+    let record = Record { folder, shared, trackers, life };
     let access = |path: &Path, error| file_access(path, &error);
     if record.shared.is_some() {
         let bitfield = session::folder(&inner.config.state_dir).join(format!("{info_hash}.bitv"));
-        std::fs::write(&bitfield, full_bitfield(piece_count)).map_err(|error| access(&bitfield, error))?;
+        std::fs::write(&bitfield, session::all_pieces(piece_count)).map_err(|error| access(&bitfield, error))?;
     } else {
         std::fs::create_dir_all(&record.folder).map_err(|error| access(&record.folder, error))?;
     }
     inner.registry.insert(info_hash, record.clone()).map_err(|error| access(&inner.config.state_dir, error))?;
     Ok(record)
-}
-
-/// What librqbit writes down after a check (fastresume): all pieces of files that were just hashed need not be hashed again. It still
-/// takes samples.
-fn full_bitfield(piece_count: usize) -> Vec<u8> {
-    let mut bits = vec![0xff; piece_count.div_ceil(8)];
-    let spare = bits.len() * 8 - piece_count;
-    if let Some(last) = bits.last_mut() {
-        *last <<= spare;
-    }
-    bits
 }
 
 /// A folder for a download, named like it unless that name is taken by something else.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,29 @@ pub(crate) struct Record {
     /// Trackers beside those in its metainfo, the latest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) trackers: Vec<String>,
+    /// What became of it so far.
+    #[serde(default = "Life::before_limits")]
+    pub(crate) life: Life,
+}
+
+/// What a torrent has given, when it was wanted last, and whether it stays.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Life {
+    /// Whether the user wants to keep it; else it may make room for others.
+    pub(crate) kept: bool,
+    /// Bytes given to others.
+    pub(crate) uploaded_bytes: u64,
+    /// Seconds for which it had all that was opened and gave it to others.
+    pub(crate) seeded_s: u64,
+    /// When a file of it was opened last, in milliseconds since 1970; 0 for never.
+    pub(crate) opened_ms: u64,
+}
+
+impl Life {
+    /// Of a torrent from when there was no limit: what was downloaded then was there to stay.
+    fn before_limits() -> Self {
+        Self { kept: true, ..Self::default() }
+    }
 }
 
 /// A file of the user's as it was when it was hashed.
@@ -50,6 +74,8 @@ impl SharedFile {
 pub(crate) struct Registry {
     file: PathBuf,
     records: Mutex<BTreeMap<String, Record>>,
+    /// Whether lives changed since the file was written.
+    is_stale: AtomicBool,
 }
 
 impl Registry {
@@ -63,7 +89,7 @@ impl Registry {
             Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
             Err(error) => return Err(error),
         };
-        Ok(Self { file, records: Mutex::new(records) })
+        Ok(Self { file, records: Mutex::new(records), is_stale: AtomicBool::new(false) })
     }
 
     pub(crate) fn get(&self, info_hash: InfoHash) -> Option<Record> {
@@ -106,6 +132,23 @@ impl Registry {
         self.save(&records)
     }
 
+    /// Changes what is known of a torrent's life; [`Registry::flush`] writes it down.
+    pub(crate) fn live(&self, info_hash: InfoHash, change: impl FnOnce(&mut Life)) {
+        if let Some(record) = self.lock().get_mut(&info_hash.to_string()) {
+            let before = record.life.clone();
+            change(&mut record.life);
+            if record.life != before {
+                self.is_stale.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Writes down what changed since the last time, if anything did. Blocks on the disk.
+    pub(crate) fn flush(&self) -> io::Result<()> {
+        let records = self.lock();
+        if self.is_stale.load(Ordering::Relaxed) { self.save(&records) } else { Ok(()) }
+    }
+
     /// Blocks on the disk.
     pub(crate) fn remove(&self, info_hash: InfoHash) -> io::Result<()> {
         let mut records = self.lock();
@@ -116,7 +159,10 @@ impl Registry {
     fn save(&self, records: &BTreeMap<String, Record>) -> io::Result<()> {
         let partial = self.file.with_extension("partial");
         std::fs::write(&partial, serde_json::to_vec(records)?)?;
-        std::fs::rename(partial, &self.file)
+        std::fs::rename(partial, &self.file)?;
+        // Under the same lock as every change.
+        self.is_stale.store(false, Ordering::Relaxed);
+        Ok(())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Record>> {
@@ -149,6 +195,8 @@ mod tests {
         let again = Registry::load(file).unwrap();
         let wanted = [trackers(6..9), trackers(5..6), trackers(0..4)].concat();
         assert_eq!(again.get(info_hash).unwrap().trackers, wanted);
+        // What lay there before anything was ever dropped stays.
+        assert!(again.get(info_hash).unwrap().life.kept);
         assert_eq!(again.get(InfoHash([8; 20])), None);
     }
 }

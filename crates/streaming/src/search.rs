@@ -52,9 +52,10 @@ pub(crate) async fn keep_searching(session: Arc<Session>, torrents: Arc<Torrents
 fn is_due(torrent: &Torrent, alone: &mut HashMap<InfoHash, Alone>) -> bool {
     let stats = torrent.handle.stats();
     let peers = stats.live.as_ref().map(|live| &live.snapshot.peer_stats);
-    let Some(peers) =
-        peers.filter(|peers| matches!(stats.state, TorrentStatsState::Live) && !stats.finished && peers.live == 0)
-    else {
+    // Of one that exceeds the cache nothing is selected.
+    let wants = matches!(stats.state, TorrentStatsState::Live)
+        && (!stats.finished || (torrent.readers.is_read() && torrent.lacks_opened(&stats.file_progress)));
+    let Some(peers) = peers.filter(|peers| wants && peers.live == 0) else {
         alone.remove(&torrent.info.info_hash);
         return false;
     };
@@ -72,7 +73,7 @@ async fn search_again(session: &Arc<Session>, torrent: &Torrent) -> anyhow::Resu
     let _selecting = torrent.selecting.lock().await;
     tracing::debug!(info_hash = %torrent.info.info_hash, "searching for peers again");
     // It may have been paused or failed meanwhile: then it is not to be resumed here.
-    if torrent.handle.live().is_none() {
+    if torrent.is_leaving() || torrent.handle.live().is_none() {
         return Ok(());
     }
     session.pause(&torrent.handle).await?;

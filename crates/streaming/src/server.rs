@@ -17,7 +17,6 @@ use hyper::{Method, Request, Response, StatusCode, http};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use subtle::ConstantTimeEq;
-use tokio::io::AsyncSeekExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +25,7 @@ use tokio_util::task::TaskTracker;
 use crate::InfoHash;
 use crate::body::{Body, MediaBody};
 use crate::range::{self, Resolved};
+use crate::through::Through;
 use crate::torrents::{Torrent, Torrents};
 
 /// Connections at once. A browser opens six to one host; further ones wait in the system's queue.
@@ -255,8 +255,8 @@ impl Server {
     async fn open(&self, torrent: &Torrent, index: usize, first: u64, length: u64) -> Option<MediaBody> {
         let slot = self.streams.clone().acquire_owned().await.ok()?;
         let failed = |error: &dyn std::fmt::Display| tracing::warn!(info_hash = %torrent.info.info_hash, %error, "cannot read a torrent");
-        let mut stream = torrent.handle.clone().stream(index).await.inspect_err(|error| failed(error)).ok()?;
-        stream.seek(std::io::SeekFrom::Start(first)).await.inspect_err(|error| failed(error)).ok()?;
+        let stream = Through::open(self.torrents.clone(), torrent.info.info_hash, index, first).await;
+        let stream = stream.inspect_err(|error| failed(error)).ok()?;
         Some(MediaBody::new(stream, length, self.stall_timeout, torrent.cancel.clone(), slot))
     }
 }

@@ -52,7 +52,9 @@ pub(crate) async fn start(
     let mut options = options(config, folder, factory, cancel)?;
     options.peer_id = Some(Id20::new(peer_id));
     let session = Session::new_with_opts(config.download_dir.clone(), options).await;
-    session.map_err(|error| StartError::Session(format!("{error:#}")))
+    let session = session.map_err(|error| StartError::Session(format!("{error:#}")))?;
+    config.limits.apply(&session);
+    Ok(session)
 }
 
 /// A name for this run, in Azureus style: client, version, and twelve random characters.
@@ -67,6 +69,17 @@ pub(crate) fn peer_id() -> Result<[u8; 20], getrandom::Error> {
         *byte = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_"[usize::from(*byte % 64)];
     }
     Ok(id)
+}
+
+/// What librqbit writes down after a check (fastresume): all pieces of files that were just hashed need not be hashed again. It still
+/// takes samples.
+pub(crate) fn all_pieces(piece_count: usize) -> Vec<u8> {
+    let mut bits = vec![0xff; piece_count.div_ceil(8)];
+    let spare = bits.len() * 8 - piece_count;
+    if let Some(last) = bits.last_mut() {
+        *last <<= spare;
+    }
+    bits
 }
 
 /// librqbit does not start on a file that a power loss has cut off.
@@ -109,10 +122,14 @@ fn options(
         default_storage_factory: Some(factory.boxed()),
         cancellation_token: Some(cancel),
         runtime_worker_threads: Some(DISK_PERMITS),
-        peer_limit: Some(PEER_LIMIT),
+        peer_limit: Some(peer_limit(config)),
         client_name_and_version: Some(concat!("Streamshare ", env!("CARGO_PKG_VERSION")).to_owned()),
         ..SessionOptions::default()
     })
+}
+
+fn peer_limit(config: &EngineConfig) -> usize {
+    config.limits.peers.map_or(PEER_LIMIT, |limit| usize::try_from(limit.get()).unwrap_or(usize::MAX))
 }
 
 fn listener(network: &NetworkConfig, mut addr: SocketAddr) -> std::io::Result<ListenerOptions> {

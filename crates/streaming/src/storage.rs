@@ -5,6 +5,7 @@
 
 use std::any::TypeId;
 use std::fs::File;
+use std::io::{ErrorKind, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -13,7 +14,12 @@ use librqbit::storage::{BoxStorageFactory, StorageFactory, StorageFactoryExt, To
 use librqbit::{ManagedTorrentShared, TorrentMetadata};
 
 use crate::InfoHash;
+use crate::holes::{AllHoles, Holes};
 use crate::registry::{Record, Registry, SharedFile};
+use crate::torrents::io_error;
+
+/// Why files of the user's are not written.
+const CHANGED: &str = "the file is shared, not downloaded: it has changed or cannot be read any more";
 
 /// librqbit speaks `anyhow`.
 type Result<T> = anyhow::Result<T>;
@@ -22,6 +28,7 @@ type Result<T> = anyhow::Result<T>;
 #[derive(Debug, Clone)]
 pub(crate) struct Factory {
     pub(crate) registry: Arc<Registry>,
+    pub(crate) holes: Arc<AllHoles>,
 }
 
 impl StorageFactory for Factory {
@@ -30,8 +37,12 @@ impl StorageFactory for Factory {
     fn create(&self, shared: &ManagedTorrentShared, metadata: &TorrentMetadata) -> Result<Self::Storage> {
         match self.registry.get(InfoHash(shared.info_hash.0)) {
             Some(Record { folder, shared: Some(files), .. }) => Ok(Box::new(SharedFiles::new(&folder, &files))),
-            Some(Record { shared: None, .. }) | None => {
-                Ok(Box::new(FilesystemStorageFactory::default().create(shared, metadata)?))
+            record @ (Some(Record { shared: None, .. }) | None) => {
+                let files = Box::new(FilesystemStorageFactory::default().create(shared, metadata)?);
+                let holes = self.holes.of(InfoHash(shared.info_hash.0));
+                let piece_length = u64::from(metadata.lengths().default_piece_length());
+                let offsets = metadata.file_infos.iter().map(|file| file.offset_in_torrent).collect();
+                Ok(Box::new(Downloaded { files, record, holes, piece_length, offsets }))
             }
         }
     }
@@ -46,16 +57,88 @@ impl StorageFactory for Factory {
     }
 }
 
+/// What was downloaded: librqbit's own files, of which parts may have been dropped.
+struct Downloaded {
+    files: Box<dyn TorrentStorage>,
+    /// Where they lie, until they are opened.
+    record: Option<Record>,
+    holes: Arc<Holes>,
+    piece_length: u64,
+    /// Of the files in the torrent.
+    offsets: Arc<[u64]>,
+}
+
+impl TorrentStorage for Downloaded {
+    fn init(&mut self, shared: &ManagedTorrentShared, metadata: &TorrentMetadata) -> Result<()> {
+        let failed = match self.files.init(shared, metadata) {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        let kind = io_error(&failed).map(std::io::Error::kind);
+        let Some(record) = self
+            .record
+            .as_ref()
+            .filter(|_| matches!(kind, Some(ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied)))
+        else {
+            return Err(failed);
+        };
+        // What is there can be watched all the same.
+        tracing::warn!("a torrent's files cannot be written");
+        let file = |path: &Path| SharedFile { path: path.to_owned(), length: 0, modified_ns: 0 };
+        let files: Vec<_> = metadata.file_infos.iter().map(|info| file(&info.relative_filename)).collect();
+        self.files = Box::new(SharedFiles {
+            refusal: "its folder cannot be written to",
+            ..SharedFiles::new(&record.folder, &files)
+        });
+        Ok(())
+    }
+
+    fn pread_exact(&self, file_id: usize, offset: u64, buf: &mut [u8]) -> Result<()> {
+        let start = self.offsets.get(file_id).ok_or_else(|| anyhow::anyhow!("no such file"))? + offset;
+        let end = start + (buf.len() as u64).saturating_sub(1);
+        let piece = |byte: u64| u32::try_from(byte / self.piece_length);
+        self.holes.read(piece(start)?..=piece(end)?, || self.files.pread_exact(file_id, offset, buf))
+    }
+
+    fn pwrite_all(&self, file_id: usize, offset: u64, buf: &[u8]) -> Result<()> {
+        self.files.pwrite_all(file_id, offset, buf)
+    }
+
+    fn pwrite_all_vectored(&self, file_id: usize, offset: u64, bufs: [IoSlice<'_>; 2]) -> Result<usize> {
+        self.files.pwrite_all_vectored(file_id, offset, bufs)
+    }
+
+    fn remove_file(&self, file_id: usize, filename: &Path) -> Result<()> {
+        self.files.remove_file(file_id, filename)
+    }
+
+    fn remove_directory_if_empty(&self, path: &Path) -> Result<()> {
+        self.files.remove_directory_if_empty(path)
+    }
+
+    fn ensure_file_length(&self, file_id: usize, length: u64) -> Result<()> {
+        self.files.ensure_file_length(file_id, length)
+    }
+
+    fn take(&self) -> Result<Box<dyn TorrentStorage>> {
+        let files = self.files.take()?;
+        let (holes, offsets) = (self.holes.clone(), self.offsets.clone());
+        Ok(Box::new(Self { files, record: None, holes, piece_length: self.piece_length, offsets }))
+    }
+}
+
 /// Files of the user's, opened when first read, never written and never deleted.
 struct SharedFiles {
     folder: PathBuf,
+    /// Why they are not written.
+    refusal: &'static str,
     files: Arc<Vec<(SharedFile, OnceLock<File>)>>,
 }
 
 impl SharedFiles {
     fn new(folder: &Path, files: &[SharedFile]) -> Self {
         let files = files.iter().map(|file| (file.clone(), OnceLock::new())).collect();
-        Self { folder: folder.to_owned(), files: Arc::new(files) }
+        Self { folder: folder.to_owned(), refusal: CHANGED, files: Arc::new(files) }
     }
 
     fn file(&self, file_id: usize) -> Result<&File> {
@@ -86,7 +169,7 @@ impl TorrentStorage for SharedFiles {
     }
 
     fn pwrite_all(&self, _file_id: usize, _offset: u64, _buf: &[u8]) -> Result<()> {
-        anyhow::bail!("the file is shared, not downloaded: it has changed or cannot be read any more")
+        anyhow::bail!(self.refusal)
     }
 
     fn remove_file(&self, _file_id: usize, _filename: &Path) -> Result<()> {
@@ -102,7 +185,7 @@ impl TorrentStorage for SharedFiles {
     }
 
     fn take(&self) -> Result<Box<dyn TorrentStorage>> {
-        Ok(Box::new(Self { folder: self.folder.clone(), files: self.files.clone() }))
+        Ok(Box::new(Self { folder: self.folder.clone(), refusal: self.refusal, files: self.files.clone() }))
     }
 }
 

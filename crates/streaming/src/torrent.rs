@@ -130,6 +130,42 @@ pub struct Stats {
     pub peers_known: u32,
 }
 
+/// What a torrent gave and costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Account {
+    /// Bytes given to others since it was first added. A kill makes it forget the last 15 s.
+    pub uploaded_bytes: u64,
+    /// How long it has had all that was opened and given it to others.
+    pub seeded: std::time::Duration,
+    /// Bytes that its files take up on the disk, as of the last 3 s.
+    pub disk_bytes: u64,
+    /// Whether its files stay.
+    pub keeping: Keeping,
+}
+
+/// Whether a torrent's files stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Keeping {
+    /// They are the user's own, shared from where they lie: never changed, never deleted.
+    Own,
+    /// They were downloaded, and stay.
+    Kept,
+    /// They were downloaded, and make room for others when [`Limits::cache_bytes`](crate::Limits::cache_bytes) says so.
+    Cached,
+}
+
+/// What is there of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ready {
+    /// The file's index.
+    pub file_index: usize,
+    /// Its length in bytes.
+    pub length: u64,
+    /// The ranges of bytes that are there, in order, with gaps between them: at most 256; of more, the shortest are left
+    /// out.
+    pub spans: Vec<(u64, u64)>,
+}
+
 /// A peer that is connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LivePeer {

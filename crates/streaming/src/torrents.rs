@@ -1,13 +1,20 @@
 //! The torrents of an engine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use librqbit::{ManagedTorrent, ManagedTorrentState, TorrentStatsState};
 use tokio_util::sync::CancellationToken;
 
-use crate::{InfoHash, LivePeer, State, Stats, TorrentInfo, Transport};
+use crate::holes::Holes;
+use crate::through::Readers;
+use crate::{InfoHash, LivePeer, Ready, State, Stats, TorrentInfo, Transport};
+
+/// Addresses that are tried at once when a torrent is handed over: each that does not answer takes up a place for 5 s.
+const PEERS_TOLD: usize = 128;
 
 /// A torrent of the session.
 pub(crate) struct Torrent {
@@ -15,11 +22,109 @@ pub(crate) struct Torrent {
     pub(crate) handle: Arc<ManagedTorrent>,
     /// Ends the responses that read from it, and the waits on it.
     pub(crate) cancel: CancellationToken,
-    /// Held while its selection of files is changed.
+    /// Held while its selection of files is changed, and while it is paused or resumed.
     pub(crate) selecting: tokio::sync::Mutex<()>,
+    /// What librqbit told of its uploads the last time.
+    pub(crate) uploaded_bytes: AtomicU64,
+    /// What its files take up, when it was looked at last.
+    pub(crate) disk_bytes: AtomicU64,
+    /// Whether the user wants it to go on although it has given enough.
+    pub(crate) is_insisted: AtomicBool,
+    /// The files that were opened in this run.
+    pub(crate) opened: Mutex<BTreeSet<usize>>,
+    /// Where it is read; the same for all that it becomes.
+    pub(crate) readers: Arc<Readers>,
+    /// What was dropped of it.
+    pub(crate) holes: Arc<Holes>,
+    /// Set before librqbit is handed the torrent anew; a new [`Torrent`] takes this one's place then.
+    is_leaving: AtomicBool,
+    /// Whether its idle peers were woken just now.
+    pub(crate) is_nudged: AtomicBool,
+    /// What is told while the new one is not there.
+    last: Mutex<(Option<Stats>, Vec<Ready>)>,
+    /// Cancelled when the new one is there.
+    pub(crate) renewed: CancellationToken,
 }
 
 impl Torrent {
+    pub(crate) fn new(
+        info: TorrentInfo,
+        handle: Arc<ManagedTorrent>,
+        holes: Arc<Holes>,
+        cancel: CancellationToken,
+    ) -> Self {
+        Self {
+            info,
+            handle,
+            cancel,
+            selecting: tokio::sync::Mutex::default(),
+            uploaded_bytes: AtomicU64::default(),
+            disk_bytes: AtomicU64::default(),
+            is_insisted: AtomicBool::default(),
+            opened: Mutex::default(),
+            readers: Arc::default(),
+            holes,
+            is_leaving: AtomicBool::default(),
+            is_nudged: AtomicBool::default(),
+            last: Mutex::default(),
+            renewed: CancellationToken::new(),
+        }
+    }
+
+    /// The same torrent as librqbit has it now.
+    pub(crate) fn anew(&self, handle: Arc<ManagedTorrent>) -> Self {
+        Self {
+            readers: self.readers.clone(),
+            disk_bytes: AtomicU64::new(self.disk_bytes.load(Ordering::Relaxed)),
+            is_insisted: AtomicBool::new(self.is_insisted.load(Ordering::Relaxed)),
+            opened: Mutex::new(self.opened()),
+            ..Self::new(self.info.clone(), handle, self.holes.clone(), self.cancel.clone())
+        }
+    }
+
+    /// Whether another [`Torrent`] takes this one's place, or has.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.is_leaving.load(Ordering::Acquire)
+    }
+
+    /// From now on what was told last is told on.
+    pub(crate) fn leave(&self, ready: Vec<Ready>) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = (Some(self.stats()), ready);
+        self.is_leaving.store(true, Ordering::Release);
+    }
+
+    /// Where a file lies on the disk.
+    pub(crate) fn file_path(&self, index: usize) -> Option<PathBuf> {
+        let metadata = self.handle.metadata.load_full()?;
+        Some(self.handle.output_folder().join(&metadata.file_infos.get(index)?.relative_filename))
+    }
+
+    /// Bytes of it that librqbit counts and that are not there.
+    fn dropped_bytes(&self) -> u64 {
+        let dropped = self.holes.all();
+        if dropped.is_empty() {
+            return 0;
+        }
+        let Some(places) = crate::ready::places(&self.handle) else { return 0 };
+        let files = 0..places.files.len();
+        let part = |piece: u32| files.clone().filter_map(move |index| Some(index).zip(Some(piece)));
+        dropped
+            .into_iter()
+            .flat_map(part)
+            .filter_map(|(index, piece)| places.part_in_file(piece, index))
+            .map(|(_, length)| length)
+            .sum()
+    }
+
+    /// Whether something of the files that were opened is missing.
+    pub(crate) fn lacks_opened(&self, file_progress: &[u64]) -> bool {
+        let lacks = |index: &usize| {
+            let length = self.info.files.get(*index).map_or(0, |file| file.length);
+            file_progress.get(*index).is_some_and(|have| *have < length)
+        };
+        !self.holes.is_empty() || self.opened().iter().any(lacks)
+    }
+
     /// Why it failed, if it did, in a sentence.
     pub(crate) fn failure(&self) -> Option<String> {
         self.handle.with_state(
@@ -27,17 +132,29 @@ impl Torrent {
         )
     }
 
+    /// What was ready when it left, if it has.
+    pub(crate) fn last_ready(&self) -> Option<Vec<Ready>> {
+        self.is_leaving().then(|| self.last.lock().unwrap_or_else(PoisonError::into_inner).1.clone())
+    }
+
     pub(crate) fn stats(&self) -> Stats {
+        if self.is_leaving()
+            && let Some(last) = self.last.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
+        {
+            return last;
+        }
         let stats = self.handle.stats();
         let state = match stats.state {
             TorrentStatsState::Initializing { .. } => State::Checking,
-            TorrentStatsState::Live if stats.finished => State::Seeding,
+            // One that exceeds the cache has nothing selected.
+            TorrentStatsState::Live if stats.finished && !self.lacks_opened(&stats.file_progress) => State::Seeding,
             TorrentStatsState::Live => State::Downloading,
             TorrentStatsState::Paused => State::Paused,
             TorrentStatsState::Error => State::Failed(self.failure().unwrap_or_else(|| "it stopped".into())),
         };
         // While it is checked, librqbit tells how much it has looked at.
-        let have_bytes = if state == State::Checking { 0 } else { stats.file_progress.iter().sum() };
+        let have_bytes = if state == State::Checking { 0 } else { stats.file_progress.iter().sum::<u64>() };
+        let have_bytes = have_bytes.saturating_sub(self.dropped_bytes());
         let total_bytes = self.info.files.iter().map(|file| file.length).sum();
         let live = stats.live.as_ref();
         Stats {
@@ -65,6 +182,24 @@ impl Torrent {
     }
 }
 
+impl Torrent {
+    /// Addresses where peers listen, as far as it knows, those that answered lately first.
+    pub(crate) fn known_peers(&self) -> Vec<SocketAddr> {
+        let Some(live) = self.handle.live() else { return Vec::new() };
+        // The filter's type has no name outside of librqbit.
+        let Ok(all) = serde_json::from_str(r#"{"state": "all"}"#) else { return Vec::new() };
+        let snapshot = live.per_peer_stats_snapshot(all);
+        let mut peers: Vec<(bool, SocketAddr)> = snapshot
+            .peers
+            .into_iter()
+            .filter(|(_, stats)| stats.counters.incoming_connections == 0)
+            .filter_map(|(addr, stats)| Some((stats.state == "dead", addr.parse().ok()?)))
+            .collect();
+        peers.sort_unstable();
+        peers.into_iter().map(|(_, addr)| addr).take(PEERS_TOLD).collect()
+    }
+}
+
 impl std::fmt::Debug for Torrent {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Torrent").field("info_hash", &self.info.info_hash).finish_non_exhaustive()
@@ -73,9 +208,21 @@ impl std::fmt::Debug for Torrent {
 
 /// All torrents by info hash.
 #[derive(Debug, Default)]
-pub(crate) struct Torrents(Mutex<BTreeMap<InfoHash, Arc<Torrent>>>);
+pub(crate) struct Torrents {
+    all: Mutex<BTreeMap<InfoHash, Arc<Torrent>>>,
+    /// Where librqbit listens for peers.
+    listener: Option<SocketAddr>,
+}
 
 impl Torrents {
+    pub(crate) fn new(listener: Option<SocketAddr>) -> Self {
+        Self { listener, ..Self::default() }
+    }
+
+    pub(crate) fn listener(&self) -> Option<SocketAddr> {
+        self.listener
+    }
+
     pub(crate) fn get(&self, info_hash: InfoHash) -> Option<Arc<Torrent>> {
         self.lock().get(&info_hash).cloned()
     }
@@ -96,13 +243,16 @@ impl Torrents {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<InfoHash, Arc<Torrent>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// What is told of a disk that is full.
+pub(crate) const DISK_FULL: &str = "there is no space left on the disk";
+
 /// librqbit's error in a sentence.
 pub(crate) fn describe(error: &anyhow::Error) -> String {
-    if is_disk_full(error) { "there is no space left on the disk".into() } else { format!("{error:#}") }
+    if is_disk_full(error) { DISK_FULL.into() } else { format!("{error:#}") }
 }
 
 /// librqbit writes through `std` or through `nix`, whose error numbers show by name.

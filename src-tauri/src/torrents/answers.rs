@@ -2,11 +2,14 @@
 
 use crate::magnet;
 use streamshare_ipc::{
-    Added, FileSummary, OPENED_FILES_MAX, OpenedFile, Peers, ShellError, TorrentState, TorrentStats, code,
+    Added, FileSummary, Keeping, OPENED_FILES_MAX, OpenedFile, Peers, Ready, ShellError, TorrentState, TorrentStats,
+    code,
 };
 use streamshare_media::{FileKind, FindError};
 use streamshare_protocol::{TorrentId, limits::FILENAME_BYTES_MAX};
-use streamshare_streaming::{AddError, InfoHash, OpenError, StartError, State, Stats, TorrentInfo};
+use streamshare_streaming::{
+    AddError, Engine, FileInfo, InfoHash, Keeping as EngineKeeping, OpenError, StartError, State, Stats, TorrentInfo,
+};
 
 /// What a torrent puts into a playlist.
 pub(super) fn added(info: TorrentInfo) -> Result<Added, ShellError> {
@@ -39,7 +42,7 @@ pub(super) fn opened_files(info: &TorrentInfo) -> Vec<OpenedFile> {
         .collect()
 }
 
-pub(super) fn torrent_stats(info_hash: InfoHash, stats: Stats, peers: Peers) -> TorrentStats {
+pub(super) fn torrent_stats(engine: &Engine, info_hash: InfoHash, stats: Stats, peers: Peers) -> TorrentStats {
     let (state, error) = match stats.state {
         State::Checking => (TorrentState::Checking, None),
         State::Downloading => (TorrentState::Downloading, None),
@@ -47,8 +50,11 @@ pub(super) fn torrent_stats(info_hash: InfoHash, stats: Stats, peers: Peers) -> 
         State::Paused => (TorrentState::Paused, None),
         State::Failed(why) => (TorrentState::Failed, Some(why)),
     };
+    let account = engine.account(info_hash);
+    let ready = engine.ready(info_hash).into_iter();
     TorrentStats {
         info_hash: info_hash.to_string(),
+        name: engine.info(info_hash).map(|info| info.name).unwrap_or_default(),
         state,
         have_bytes: stats.have_bytes,
         total_bytes: stats.total_bytes,
@@ -56,7 +62,21 @@ pub(super) fn torrent_stats(info_hash: InfoHash, stats: Stats, peers: Peers) -> 
         upload_bps: stats.upload_bps,
         peers,
         known_peers: stats.peers_known,
+        uploaded_bytes: account.map_or(0, |account| account.uploaded_bytes),
+        disk_bytes: account.map_or(0, |account| account.disk_bytes),
+        keeping: account.map_or_else(Keeping::default, |account| keeping(account.keeping)),
+        ready: ready
+            .map(|ready| Ready { file_index: ready.file_index, length: ready.length, spans: ready.spans })
+            .collect(),
         error,
+    }
+}
+
+fn keeping(keeping: EngineKeeping) -> Keeping {
+    match keeping {
+        EngineKeeping::Own => Keeping::Own,
+        EngineKeeping::Kept => Keeping::Kept,
+        EngineKeeping::Cached => Keeping::Cached,
     }
 }
 

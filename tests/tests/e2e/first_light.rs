@@ -1,10 +1,16 @@
 //! One desktop, one foreign seeder: from a dropped file or a pasted link to a moving picture.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
+use std::time::Duration;
 use streamshare_tests::{Case, Desktop, Launch, Media, Seeder, Swarm, subtitles};
 
 /// Slower than the video needs on a fast disk, faster than it plays: it has to play while it downloads.
 const SEED_KIB_PER_S: u32 = 1500;
+
+/// Where the film is left, in seconds: beyond its beginning, before its end.
+const LEFT_AT: u32 = 35;
+
+const FETCHED_WITHIN: Duration = Duration::from_secs(60);
 
 async fn shows_the_picture(desktop: &Desktop, media: Media) -> Result<()> {
     desktop.plays().await?;
@@ -36,11 +42,58 @@ async fn a_dropped_torrent_plays_while_it_downloads() -> Result<()> {
     desktop.until("room().current === 0").await?;
     desktop.shot("in-the-playlist").await?;
     desktop.plays().await?;
-    let stats = desktop.js("return $('stats').innerText").await?;
+    // The line under the slider is the pieces that are there, not what the player holds.
+    let stats = desktop.js("return `${$('stats').innerText} ${$('ready')?.dataset.of}`").await?;
     let stats = stats.as_str().context("a text")?;
+    assert!(stats.ends_with(" part"), "{stats}");
     assert!(stats.contains('%') && !stats.contains("100"), "it plays before all is there: {stats}");
     shows_the_picture(&desktop, Media::Mp4).await?;
     desktop.shot("plays").await?;
+    desktop.until_within(FETCHED_WITHIN, "$('ready')?.dataset.of === 'whole'").await?;
+
+    // Watched yesterday: the same film in another room, nobody else there.
+    desktop.slide("seek", f64::from(LEFT_AT)).await?;
+    desktop.until(&format!("room().position > {LEFT_AT} && room().state === 'PLAYING'")).await?;
+    desktop.until(&format!("localStorage['streamshare.watched']?.includes('\"seconds\":{LEFT_AT}')")).await?;
+    desktop.click("leave-room").await?;
+    desktop.start_room("Ada").await?;
+    desktop.drop_files(&case, &[&torrent.file]).await?;
+    desktop.until(&format!("room().current === 0 && room().position > {LEFT_AT}")).await?;
+    desktop.plays().await?;
+    the_shelf(&desktop).await
+}
+
+/// What a person does with torrents: sees what they cost, sets a limit, keeps, pauses and deletes one.
+async fn the_shelf(desktop: &Desktop) -> Result<()> {
+    let file = desktop.download(Media::Mp4)?;
+    desktop.click("shelf-open").await?;
+    desktop.until("$('torrent')?.dataset.state === 'seeding' && $('torrent').dataset.keeping === 'cached'").await?;
+    desktop.until("/^11 MB · gave .* · 11 MB on the disk$/.test($('torrent-cost').innerText)").await?;
+    desktop.shot("shelf").await?;
+    desktop.click("torrent-keep").await?;
+    desktop.until("$('torrent').dataset.keeping === 'kept'").await?;
+
+    desktop.fill("limit-upload", "5").await?;
+    desktop.click("limits-save").await?;
+    desktop.until("$('limits-error')?.innerText.includes('20 kB/s')").await?;
+    desktop.fill("limit-upload", "500").await?;
+    desktop.click("limits-save").await?;
+    desktop.until("$('limits-saved')").await?;
+    let settings = std::fs::read_to_string(desktop.home().join("data/settings.json")).context("read the settings")?;
+    let settings: serde_json::Value = serde_json::from_str(&settings).context("the settings")?;
+    ensure!(settings["limits"]["uploadBps"] == 500_000 && settings["network"]["dht"] == false, "{settings}");
+
+    desktop.click("torrent-go").await?;
+    desktop.until("$('torrent').dataset.state === 'paused'").await?;
+    desktop.click("resume-all").await?;
+    desktop.until("$('torrent').dataset.state === 'seeding'").await?;
+    desktop.click("torrent-delete").await?;
+    ensure!(file.exists(), "deleted before it was confirmed");
+    desktop.click("confirm-delete").await?;
+    desktop.until("$('torrent') === null").await?;
+    ensure!(!file.exists(), "{} is still there", file.display());
+    desktop.click("shelf-close").await?;
+    desktop.until("$('shelf') === null && room().link === 'joined'").await?;
     Ok(())
 }
 

@@ -10,6 +10,7 @@ pub(crate) mod room;
 mod room_socketio;
 mod room_tauri;
 mod selection;
+pub(crate) mod shelf;
 pub(crate) mod shell;
 mod shell_tauri;
 mod shell_web;

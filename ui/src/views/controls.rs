@@ -3,10 +3,12 @@
 use super::captions::CaptionsMenu;
 use super::icons::{Icon, icon};
 use super::pace::Pace;
+use super::ready::ReadyLine;
 use super::{slid, typed};
 use crate::app::Wish;
 use crate::captions::CaptionsView;
 use crate::format;
+use streamshare_ipc::Ready;
 use streamshare_playsync::{Action, View};
 use streamshare_protocol::{MediaTime, PlaybackState};
 use yew::prelude::*;
@@ -17,6 +19,8 @@ const VOLUME_STEPS: f64 = 100.0;
 #[derive(Properties, PartialEq)]
 pub(crate) struct Props {
     pub(crate) room: View,
+    /// What is there of the file.
+    pub(crate) ready: Option<Ready>,
     /// Up to where this player could go on without waiting.
     pub(crate) buffered_to: MediaTime,
     /// Volume from 0 to 1, and whether the sound is off.
@@ -42,6 +46,7 @@ pub(crate) fn Controls(props: &Props) -> Html {
     let duration = room.duration.map_or(0.0, MediaTime::seconds);
     html! {
         <div class="controls">
+            <ReadyLine ready={props.ready.clone()} />
             <SeekBar
                 {shown} {duration} buffered_to={props.buffered_to} disabled={empty || duration <= 0.0}
                 on_hold={ let held = held.clone(); Callback::from(move |to| held.set(Some(to))) }

@@ -25,6 +25,9 @@ pub(crate) enum Icon {
     Retry,
     Fetch,
     Screen,
+    Shelf,
+    Keep,
+    Bin,
 }
 
 /// The outlines of an icon, and whether they are filled rather than drawn.
@@ -53,6 +56,9 @@ fn outline(icon: Icon) -> (&'static str, bool) {
         Icon::Files => ("M4 6h5.5l2 2.5H20V19H4z", false),
         Icon::Retry => ("M19 12a7 7 0 1 1-2.2-5.1M19 4v4.5h-4.5", false),
         Icon::Fetch => ("M12 4v11M7 10.5l5 5 5-5M5 20h14", false),
+        Icon::Shelf => ("M4 6h16M4 12h16M4 18h10", false),
+        Icon::Keep => ("M7 4h10v16l-5-4-5 4z", false),
+        Icon::Bin => ("M5 7h14M10 4h4M7 7l1 13h8l1-13M10.5 11v5M13.5 11v5", false),
         Icon::Screen => ("M3.5 5h17v11h-17zM8.5 20h7M12 16v4", false),
     }
 }

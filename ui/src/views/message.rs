@@ -42,7 +42,19 @@ const FORSAKEN: &str =
     "Nobody who has the rest of this video is connected at the moment. It goes on by itself when someone is.";
 const SOUND_ONLY: &str = "Only sound: this player lacks the codec for the picture.";
 
-fn content(snapshot: &Snapshot, forsaken: bool) -> Option<(About, String)> {
+/// What there is to speak of.
+pub(super) struct Said<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    /// Nobody is there to get the rest of the film from.
+    pub(super) forsaken: bool,
+    /// When it plays on, in words.
+    pub(super) wait: Option<&'a str>,
+    /// What stopped its torrent, for people.
+    pub(super) broken: Option<&'a str>,
+}
+
+fn content(said: &Said<'_>) -> Option<(About, String)> {
+    let Said { snapshot, forsaken, .. } = *said;
     let (room, player) = (&snapshot.room, &snapshot.player);
     let say = |about, text: &str| Some((about, text.to_owned()));
     match &snapshot.media {
@@ -54,6 +66,10 @@ fn content(snapshot: &Snapshot, forsaken: bool) -> Option<(About, String)> {
         Media::Failed(reason) => Some((About::Error, reason.clone())),
         Media::Unsupported => say(About::Web, WEB),
         Media::Opened { .. } => match &player.failure {
+            // What is there plays on until its end; then the reason is the torrent's, not the player's.
+            _ if said.broken.is_some() && (!player.ready || player.stalled || player.failure.is_some()) => {
+                say(About::Error, said.broken.unwrap_or_default())
+            }
             Some(reason) => Some((About::Error, reason.clone())),
             None if forsaken && (!player.ready || player.stalled) => say(About::Buffering, FORSAKEN),
             None if !player.ready => say(About::Loading, "Loading the video..."),
@@ -82,14 +98,13 @@ fn waiting_text(room: &View) -> Option<String> {
 
 /// The message, if there is one.
 pub(super) fn message(
-    snapshot: &Snapshot,
-    forsaken: bool,
+    said: &Said<'_>,
     kind: Kind,
     invitation: &Invitation,
     on_wish: &Callback<Wish>,
     on_action: &Callback<Action>,
 ) -> Html {
-    let Some((about, text)) = content(snapshot, forsaken) else { return Html::default() };
+    let Some((about, text)) = content(said) else { return Html::default() };
     let mark = match about {
         About::Loading | About::Buffering | About::Waiting => {
             html! { <span class="spinner" aria-hidden="true"></span> }
@@ -107,6 +122,9 @@ pub(super) fn message(
             { mark }
             if let Some(heading) = heading { <strong>{ heading }</strong> }
             <p>{ text }</p>
+            if let Some(wait) = said.wait.filter(|_| matches!(about, About::Loading | About::Buffering)) {
+                <p data-testid="wait">{ wait }</p>
+            }
             if about == About::Error {
                 <button type="button" class="primary" data-testid="retry" onclick={on_wish.reform(|_| Wish::Retry)}>
                     { icon(Icon::Retry) }<span>{ "Try again" }</span>
@@ -137,8 +155,13 @@ mod tests {
     }
 
     fn said(media: Media, player: Sample, forsaken: bool) -> Option<(About, String)> {
+        told(media, player, forsaken, None)
+    }
+
+    fn told(media: Media, player: Sample, forsaken: bool, broken: Option<&str>) -> Option<(About, String)> {
         let (room, captions) = (room(&[]), CaptionsView::default());
-        content(&Snapshot { room, media, player, captions, beside: Vec::new(), trouble: None }, forsaken)
+        let snapshot = Snapshot { room, media, player, captions, beside: Vec::new(), trouble: None };
+        content(&Said { snapshot: &snapshot, forsaken, wait: None, broken })
     }
 
     /// A room in which Ada, who is here, and Ben are, and which waits for some.
@@ -180,7 +203,7 @@ mod tests {
 
     #[test]
     fn who_waits_for_nobody_is_told() {
-        let opened = || Media::Opened { info_hash: String::new() };
+        let opened = || Media::Opened { info_hash: String::new(), file_index: 0 };
         let ready = Sample { ready: true, ..Sample::default() };
         let text = |player| said(opened(), player, true).map(|(_, text)| text);
         assert_eq!(text(Sample::default()).as_deref(), Some(FORSAKEN));
@@ -190,8 +213,20 @@ mod tests {
     }
 
     #[test]
+    fn a_torrent_that_failed_tells_why_once_what_is_there_was_shown() {
+        let opened = || Media::Opened { info_hash: String::new(), file_index: 0 };
+        let ready = Sample { ready: true, ..Sample::default() };
+        let full = Some((About::Error, "The disk is full.".to_owned()));
+        let told = |player| told(opened(), player, true, Some("The disk is full."));
+        assert_eq!(told(ready.clone()), None);
+        assert_eq!(told(Sample { stalled: true, ..ready.clone() }), full);
+        assert_eq!(told(Sample { failure: Some("network".to_owned()), ..ready }), full);
+        assert_eq!(told(Sample::default()), full);
+    }
+
+    #[test]
     fn the_most_pressing_thing_is_said() {
-        let opened = || Media::Opened { info_hash: String::new() };
+        let opened = || Media::Opened { info_hash: String::new(), file_index: 0 };
         let ready = Sample { ready: true, ..Sample::default() };
         assert_eq!(about(opened(), ready.clone()), None);
         assert_eq!(about(opened(), Sample::default()), Some(About::Loading));

@@ -4,7 +4,7 @@ use super::captions::Notes;
 use super::controls::Controls;
 use super::icons::{Icon, icon};
 use super::keys::{self, Shortcut};
-use super::message::message;
+use super::message::{Said, message};
 use crate::app::Wish;
 use crate::ports::shell::Kind;
 use crate::session::{Media, Snapshot};
@@ -12,6 +12,7 @@ use gloo_events::{EventListener, EventListenerOptions};
 use gloo_timers::callback::Timeout;
 use std::cell::RefCell;
 use std::rc::Rc;
+use streamshare_ipc::Ready;
 use streamshare_playsync::Action;
 use streamshare_protocol::{Invitation, MediaTime, PlaybackState};
 use wasm_bindgen::JsCast;
@@ -31,6 +32,12 @@ pub(crate) struct Props {
     pub(crate) snapshot: Snapshot,
     /// Nobody is there to get the rest of the film from.
     pub(crate) forsaken: bool,
+    /// What is there of the file that plays.
+    pub(crate) ready: Option<Ready>,
+    /// When it plays on, in words.
+    pub(crate) wait: Option<String>,
+    /// What stopped its torrent, for people.
+    pub(crate) broken: Option<String>,
     pub(crate) node: Node,
     pub(crate) sound: (f64, bool),
     pub(crate) on_gesture: Callback<()>,
@@ -66,7 +73,9 @@ pub(crate) fn Player(props: &Props) -> Html {
                 ondblclick={on_fullscreen.reform(|_| ())}>
                 { Html::VRef(props.node.clone()) }
             </div>
-            { message(&props.snapshot, props.forsaken, props.kind, &props.invitation, &props.on_wish, &props.on_action) }
+            { message(&Said {
+                snapshot: &props.snapshot, forsaken: props.forsaken, wait: props.wait.as_deref(), broken: props.broken.as_deref(),
+            }, props.kind, &props.invitation, &props.on_wish, &props.on_action) }
             <Notes notes={props.snapshot.captions.notes.clone()} />
             if room.needs_gesture {
                 <button type="button" class="gesture" data-testid="gesture" onclick={props.on_gesture.reform(|_| ())}>
@@ -75,6 +84,7 @@ pub(crate) fn Player(props: &Props) -> Html {
             }
             <Controls
                 room={room.clone()}
+                ready={props.ready.clone()}
                 buffered_to={MediaTime::saturating(sample.position.seconds() + sample.buffer.seconds())}
                 sound={props.sound}
                 captions={props.snapshot.captions.clone()}

@@ -2,13 +2,14 @@
 
 use super::icons::{Icon, icon, logo};
 use super::{
-    add::Add, beside::Beside, invite::Invite, members::Members, player::Player, playlist::PlaylistView, skew::SkewView,
+    add::Add, beside::Beside, invite::Invite, members::Members, player::Player, playlist::PlaylistView, ready, shelf::Shelf,
+    skew::SkewView,
 };
 use crate::additions::PendingView;
 use crate::app::Wish;
 use crate::format;
 use crate::ports::shell::Kind;
-use crate::session::Snapshot;
+use crate::session::{Media, Snapshot};
 use crate::toasts::ToastKind;
 use streamshare_ipc::{Peers, TorrentState, TorrentStats};
 use streamshare_playsync::{Action, LinkState};
@@ -41,6 +42,13 @@ pub(crate) fn RoomPage(props: &Props) -> Html {
         (LinkState::Joined, _) => ("joined", None),
         (LinkState::Lost, _) => ("lost", Some("Connection to the room lost. Trying again...".to_owned())),
     };
+    let ready = match &props.snapshot.media {
+        Media::Opened { file_index, .. } => ready::of_file(props.stats.as_ref(), *file_index),
+        Media::Empty | Media::Opening(_) | Media::Failed(_) | Media::Unsupported => None,
+    };
+    let speed = props.stats.as_ref().map_or(0, |stats| stats.download_bps);
+    let forecast =
+        ready.as_ref().and_then(|ready| ready::forecast(ready, room.position, props.snapshot.player.duration, speed));
     use_title(room.playlist.head().map_or("Streamshare", |item| item.label()));
     let copy_failed = props.on_wish.reform(|()| {
         Wish::Tell(ToastKind::Error, "The link could not be copied. Please select it and copy it by hand.".to_owned())
@@ -50,6 +58,7 @@ pub(crate) fn RoomPage(props: &Props) -> Html {
             <header class="top">
                 <span class="brand">{ logo() }<span>{ "Streamshare" }</span></span>
                 <Invite link={props.invitation.to_string()} on_failure={copy_failed} />
+                if props.kind == Kind::Desktop { <Shelf /> }
                 <button type="button" class="secondary" data-testid="leave-room" onclick={props.on_wish.reform(|_| Wish::Leave)}>
                     { icon(Icon::Leave) }<span>{ "Leave" }</span>
                 </button>
@@ -62,6 +71,9 @@ pub(crate) fn RoomPage(props: &Props) -> Html {
                     kind={props.kind}
                     invitation={props.invitation.clone()}
                     snapshot={props.snapshot.clone()}
+                    {ready}
+                    wait={ready::starts_text(forecast)}
+                    broken={props.stats.as_ref().and_then(|stats| stats.error.clone())}
                     forsaken={props.stats.as_ref().is_some_and(is_forsaken)}
                     node={props.player.clone()}
                     sound={props.sound}
@@ -74,7 +86,7 @@ pub(crate) fn RoomPage(props: &Props) -> Html {
                     <div class="figures-line">
                         <SkewView skew={room.skew} />
                         if let Some(stats) = &props.stats {
-                            <p class="stats" data-testid="stats">{ stats_text(stats) }</p>
+                            <p class="stats" data-testid="stats">{ stats_text(stats, ready::through_text(forecast)) }</p>
                         }
                     </div>
                 </div>
@@ -129,7 +141,7 @@ fn is_forsaken(stats: &TorrentStats) -> bool {
 }
 
 /// How a torrent is doing, in one line.
-fn stats_text(stats: &TorrentStats) -> String {
+fn stats_text(stats: &TorrentStats, through: Option<String>) -> String {
     if let Some(error) = &stats.error {
         return error.clone();
     }
@@ -148,7 +160,8 @@ fn stats_text(stats: &TorrentStats) -> String {
         }
         TorrentState::Seeding => vec![format!("↑ {}", format::speed(stats.upload_bps)), peers],
     };
-    parts.into_iter().chain(have).collect::<Vec<_>>().join(" · ")
+    let through = through.filter(|_| stats.state == TorrentState::Downloading);
+    parts.into_iter().chain(have).chain(through).collect::<Vec<_>>().join(" · ")
 }
 
 /// How many peers there are, and how they are connected.
@@ -169,6 +182,7 @@ fn peers_text(peers: Peers) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use streamshare_ipc::Keeping;
 
     #[test]
     fn links_to_this_computer() {
@@ -185,6 +199,7 @@ mod tests {
     fn a_torrent_in_one_line() {
         let mut stats = TorrentStats {
             info_hash: String::new(),
+            name: String::new(),
             state: TorrentState::Downloading,
             have_bytes: 340,
             total_bytes: 1000,
@@ -192,19 +207,23 @@ mod tests {
             upload_bps: 0,
             peers: Peers { tcp: 1, ..Peers::default() },
             known_peers: 9,
+            uploaded_bytes: 0,
+            disk_bytes: 340,
+            keeping: Keeping::Cached,
+            ready: Vec::new(),
             error: None,
         };
-        assert_eq!(stats_text(&stats), "↓ 1.4 MB/s · ↑ 0 B/s · 1 peer over TCP · 34 %");
+        assert_eq!(stats_text(&stats, None), "↓ 1.4 MB/s · ↑ 0 B/s · 1 peer over TCP · 34 %");
         stats.peers = Peers { tcp: 1, utp: 0, webrtc: 2 };
-        assert_eq!(stats_text(&stats), "↓ 1.4 MB/s · ↑ 0 B/s · 3 peers (1 TCP, 2 WebRTC) · 34 %");
+        assert_eq!(stats_text(&stats, None), "↓ 1.4 MB/s · ↑ 0 B/s · 3 peers (1 TCP, 2 WebRTC) · 34 %");
         stats.peers = Peers { tcp: 1, utp: 2, webrtc: 0 };
-        assert_eq!(stats_text(&stats), "↓ 1.4 MB/s · ↑ 0 B/s · 3 peers (1 TCP, 2 uTP) · 34 %");
+        assert_eq!(stats_text(&stats, None), "↓ 1.4 MB/s · ↑ 0 B/s · 3 peers (1 TCP, 2 uTP) · 34 %");
         stats.peers = Peers::default();
-        assert_eq!(stats_text(&stats), "↓ 1.4 MB/s · ↑ 0 B/s · 0 peers · 34 %");
+        assert_eq!(stats_text(&stats, None), "↓ 1.4 MB/s · ↑ 0 B/s · 0 peers · 34 %");
         stats.peers.webrtc = 1;
         stats.state = TorrentState::Seeding;
-        assert_eq!(stats_text(&stats), "↑ 0 B/s · 1 peer over WebRTC · 34 %");
+        assert_eq!(stats_text(&stats, None), "↑ 0 B/s · 1 peer over WebRTC · 34 %");
         stats.error = Some("The disk is full.".to_owned());
-        assert_eq!(stats_text(&stats), "The disk is full.");
+        assert_eq!(stats_text(&stats, None), "The disk is full.");
     }
 }

@@ -1,6 +1,7 @@
 //! The first page: a name, and a room to start or to join.
 
 use super::icons::logo;
+use super::shelf::Shelf;
 use super::typed;
 use crate::app::Entry;
 use crate::ports::shell::Kind;
@@ -136,6 +137,7 @@ pub(crate) fn StartPage(props: &Props) -> Html {
                 // Lets Enter submit a form whose visible buttons do different things.
                 <button type="submit" class="unseen" tabindex="-1" aria-hidden="true"></button>
             </form>
+            if props.kind == Kind::Desktop { <div class="start-shelf"><Shelf /></div> }
         </main>
     }
 }

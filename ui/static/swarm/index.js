@@ -382,6 +382,28 @@ async function openFile(reader, mime) {
   }
 }
 
+/** Ranges of a file's bytes that are there at most, as on the desktop. */
+const SPANS_MAX = 256;
+
+/** What is there of a file. */
+function ready(torrent, index) {
+  const { offset, length } = torrent.files[index];
+  const { pieceLength } = torrent;
+  let spans = [];
+  for (let piece = Math.floor(offset / pieceLength); piece * pieceLength < offset + length; piece += 1) {
+    if (!torrent.bitfield.get(piece)) continue;
+    const from = Math.max(piece * pieceLength - offset, 0);
+    const to = Math.min((piece + 1) * pieceLength - offset, length);
+    const last = spans.at(-1);
+    if (last?.[1] === from) last[1] = to;
+    else spans.push([from, to]);
+  }
+  if (spans.length > SPANS_MAX) {
+    spans = spans.sort((a, b) => b[1] - b[0] - (a[1] - a[0])).slice(0, SPANS_MAX).sort((a, b) => a[0] - b[0]);
+  }
+  return { fileIndex: index, length, spans };
+}
+
 function report(infoHash, { torrent, own, chosen }) {
   const files = own ? torrent.files : torrent.files.filter((_, index) => chosen.has(index));
   const sum = (of) => files.reduce((total, file) => total + of(file), 0);
@@ -389,6 +411,7 @@ function report(infoHash, { torrent, own, chosen }) {
   const have = Math.floor(sum((file) => file.downloaded));
   return {
     infoHash,
+    name: torrent.name ?? "",
     state: have === total && total > 0 ? "seeding" : "downloading",
     haveBytes: have,
     totalBytes: total,
@@ -396,6 +419,11 @@ function report(infoHash, { torrent, own, chosen }) {
     uploadBps: Math.round(torrent.uploadSpeed),
     peers: { tcp: 0, utp: 0, webrtc: torrent.numPeers },
     knownPeers: Math.max(torrent.numPeers, torrent._peersLength ?? 0),
+    uploadedBytes: torrent.uploaded,
+    // The browser does not tell what it has on its disk.
+    diskBytes: 0,
+    keeping: own ? "own" : "cached",
+    ready: [...chosen].sort((a, b) => a - b).map((index) => ready(torrent, index)),
     error: null,
   };
 }

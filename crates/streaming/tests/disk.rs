@@ -1,0 +1,95 @@
+//! A disk that is full, and one that cannot be written. They are made by mounting: where the test may not, it is left out.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use std::num::NonZeroU64;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use common::{Peer, config, eventually, get, noise, write};
+use streamshare_streaming::{AddError, CancellationToken, Engine, Limits, State};
+
+const MIB: usize = 1 << 20;
+
+/// A disk in memory.
+struct Disk(PathBuf);
+
+impl Disk {
+    /// Nothing where mounting is forbidden.
+    fn mount(folder: PathBuf, options: &str) -> Option<Self> {
+        std::fs::create_dir_all(&folder).unwrap();
+        let disk = Self(folder);
+        if disk.run("mount", &["-t", "tmpfs", "-o", options, "tmpfs"]) {
+            Some(disk)
+        } else {
+            eprintln!("left out: no disk can be mounted here");
+            None
+        }
+    }
+
+    fn remount(&self, options: &str) {
+        assert!(self.run("mount", &["-o", &format!("remount,{options}")]), "remount with {options}");
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) -> bool {
+        Command::new(program).args(arguments).arg(&self.0).status().is_ok_and(|status| status.success())
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // What is still open keeps it alive for as long.
+        self.run("umount", &["--lazy"]);
+    }
+}
+
+async fn fetch(viewer: &Peer, info_hash: streamshare_streaming::InfoHash) -> Vec<u8> {
+    let url = viewer.open(info_hash, 0).await;
+    get(&url, None).await.bytes().await.unwrap().to_vec()
+}
+
+fn folder(home: &Path) -> PathBuf {
+    home.join("downloads")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_full_disk_and_one_that_cannot_be_written_are_told_and_stop_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().join("viewer");
+    let Some(disk) = Disk::mount(folder(&home), "size=6m") else { return };
+    let seeder = Peer::start(&dir.path().join("seeder")).await;
+    let bytes = noise(8 * MIB, 7);
+    let film = seeder.share(&write(&dir.path().join("film.mkv"), &bytes)).await.info_hash;
+    let short = seeder.share(&write(&dir.path().join("short.mkv"), &noise(MIB, 8))).await.info_hash;
+    let viewer = Peer::start(&home).await;
+    viewer.add(seeder.magnet(film)).await;
+    viewer.open(film, 0).await;
+    viewer.wait_for(film, State::Failed("there is no space left on the disk".into())).await;
+    // Everything else goes on, and so does this, once there is room.
+    viewer.add(seeder.magnet(short)).await;
+    disk.remount("size=32m");
+    assert!(fetch(&viewer, short).await == noise(MIB, 8));
+    assert!(fetch(&viewer, film).await == bytes);
+    viewer.wait_for(film, State::Seeding).await;
+    // With a cache, what was watched before makes room by itself.
+    let long = seeder.share(&write(&dir.path().join("long.mkv"), &noise(26 * MIB, 10))).await.info_hash;
+    viewer.engine.set_kept(film, true).await.unwrap();
+    viewer.add(seeder.magnet(long)).await;
+    viewer.open(long, 0).await;
+    viewer.wait_for(long, State::Failed("there is no space left on the disk".into())).await;
+    viewer.engine.set_limits(Limits { cache_bytes: NonZeroU64::new(u64::MAX), ..Limits::default() });
+    eventually(|| viewer.engine.stats(short), Option::is_none).await;
+    viewer.engine.shutdown().await;
+    drop(viewer);
+
+    // On a drive that became read-only what is there can be watched, and new things are refused with a reason.
+    disk.remount("ro");
+    let viewer = Peer { engine: Engine::start(config(&home)).await.unwrap(), folder: home.clone() };
+    let other = seeder.share(&write(&dir.path().join("other.mkv"), &noise(MIB, 9))).await.info_hash;
+    let refused = viewer.engine.add(seeder.magnet(other), CancellationToken::new(), |_| {}).await.unwrap_err();
+    assert!(matches!(&refused, AddError::FileAccess { reason, .. } if reason == "the drive is read-only"), "{refused}");
+    viewer.engine.checked(film).await;
+    assert!(fetch(&viewer, film).await == bytes);
+}

@@ -1,0 +1,216 @@
+//! Limits, the cache and what the user does to torrents.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use std::num::{NonZeroU32, NonZeroU64};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use common::{Peer, config, eventually, get, noise, write};
+use streamshare_streaming::{EngineConfig, InfoHash, Keeping, Limits, State};
+
+const MIB: usize = 1 << 20;
+
+/// Gives what it has with libtorrent's own ideas of how, and tells how far it is, each time it is asked by a line.
+const LIBTORRENT: &str = r"
+import json, sys, libtorrent as lt
+magnet, folder, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
+session = lt.session({'listen_interfaces': '127.0.0.1:0', 'enable_dht': False, 'enable_lsd': False, 'enable_upnp': False,
+    'enable_natpmp': False, 'min_reconnect_time': 1, 'allow_multiple_connections_per_ip': True, 'peer_connect_timeout': 5,
+    'enable_outgoing_utp': False}, flags=0)
+# Without the exchange of addresses it knows this one peer alone.
+session.add_extension('ut_metadata')
+params = lt.parse_magnet_uri(magnet)
+params.save_path = folder
+torrent = session.add_torrent(params)
+for _ in sys.stdin:
+    torrent.connect_peer(('127.0.0.1', port))
+    torrent.clear_error()
+    status = torrent.status()
+    print(json.dumps({'pieces': [bool(bit) for bit in status.pieces], 'failed': status.total_failed_bytes}), flush=True)
+";
+
+/// libtorrent, connected to one peer.
+struct Foreign {
+    process: Child,
+    answers: std::io::Lines<std::io::BufReader<std::process::ChildStdout>>,
+}
+
+impl Foreign {
+    fn start(info_hash: InfoHash, folder: &Path, port: u16) -> Self {
+        use std::io::BufRead;
+        std::fs::create_dir_all(folder).unwrap();
+        let mut command = Command::new("/usr/bin/python3");
+        command.args(["-c", LIBTORRENT, &format!("magnet:?xt=urn:btih:{info_hash}")]).arg(folder).arg(port.to_string());
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python3 is installed");
+        let answers = std::io::BufReader::new(process.stdout.take().unwrap()).lines();
+        Self { process, answers }
+    }
+
+    /// The pieces that it has, and the bytes that it got and that were wrong.
+    fn ask(&mut self) -> (Vec<bool>, u64) {
+        use std::io::Write;
+        self.process.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+        let answer: serde_json::Value = serde_json::from_str(&self.answers.next().unwrap().unwrap()).unwrap();
+        let pieces = answer["pieces"].as_array().unwrap().iter().map(|bit| bit.as_bool().unwrap()).collect();
+        (pieces, answer["failed"].as_u64().unwrap())
+    }
+}
+
+impl Drop for Foreign {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn limited(folder: &Path, limits: Limits) -> EngineConfig {
+    EngineConfig { limits, ..config(folder) }
+}
+
+/// Bytes of which no part is like another.
+fn film_of(length: usize) -> Vec<u8> {
+    let mut bytes = noise(4 * MIB, 7).repeat(length / (4 * MIB));
+    for (index, block) in bytes.chunks_mut(4096).enumerate() {
+        block[..8].copy_from_slice(&index.to_le_bytes());
+    }
+    bytes
+}
+
+/// What the files below a folder take up.
+fn allocated(folder: &Path) -> u64 {
+    let of = |entry: std::fs::DirEntry| {
+        let metadata = entry.metadata().unwrap();
+        if metadata.is_dir() { allocated(&entry.path()) } else { metadata.blocks() * 512 }
+    };
+    std::fs::read_dir(folder).map_or(0, |entries| entries.map(|entry| of(entry.unwrap())).sum())
+}
+
+async fn part(url: &str, bytes: &[u8], from: usize, length: usize) {
+    let answer = get(url, Some(&format!("bytes={from}-{}", from + length - 1))).await;
+    assert!(answer.bytes().await.unwrap() == bytes[from..from + length], "other bytes from {from} on");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_film_larger_than_the_cache_plays_within_it() {
+    const LIMIT: usize = 96 * MIB;
+    const PIECE: usize = 256 << 10;
+    let dir = tempfile::tempdir().unwrap();
+    let seeder = Peer::start(&dir.path().join("seeder")).await;
+    let bytes = film_of(160 * MIB);
+    let film = seeder.share(&write(&dir.path().join("film.mkv"), &bytes)).await;
+    let old = seeder.share(&write(&dir.path().join("old.mkv"), &noise(20 * MIB, 8))).await;
+    let home = dir.path().join("viewer");
+    let limits = Limits { cache_bytes: NonZeroU64::new(LIMIT as u64), ..Limits::default() };
+    let viewer = Peer::start_with(limited(&home, limits), &home).await;
+    let downloads = home.join("downloads");
+    viewer.add(seeder.magnet(old.info_hash)).await;
+    viewer.open(old.info_hash, 0).await;
+    viewer.wait_for(old.info_hash, State::Seeding).await;
+
+    viewer.add(seeder.magnet(film.info_hash)).await;
+    let url = viewer.open(film.info_hash, 0).await;
+    let mut answer = get(&url, None).await;
+    let mut at = 0;
+    while at < bytes.len() {
+        let step = at + 16 * MIB;
+        while at < step.min(bytes.len()) {
+            let chunk = answer.chunk().await.unwrap().expect("more of the film");
+            assert!(chunk == bytes[at..at + chunk.len()], "other bytes from {at} on");
+            at += chunk.len();
+        }
+        // A player stands while it has enough; what it caused meanwhile has to fit.
+        eventually(|| allocated(&downloads), |used| *used <= LIMIT as u64).await;
+    }
+    // What was watched before went first, as a whole.
+    assert!(viewer.engine.stats(old.info_hash).is_none());
+    let stats = viewer.engine.stats(film.info_hash).unwrap();
+    assert!(stats.have_bytes < 97 * MIB as u64, "{stats:?}");
+
+    // A foreign client is given what is there, and never a wrong byte.
+    let there = || {
+        let mut pieces = vec![false; bytes.len() / PIECE];
+        for (from, to) in viewer.engine.ready(film.info_hash)[0].spans.iter().copied() {
+            let piece = |byte: u64| usize::try_from(byte).unwrap().div_ceil(PIECE);
+            pieces[piece(from)..piece(to)].fill(true);
+        }
+        pieces
+    };
+    assert!(!there()[120] && there()[639], "{:?}", viewer.engine.ready(film.info_hash));
+    let foreign_folder = dir.path().join("foreign");
+    let mut foreign = Foreign::start(film.info_hash, &foreign_folder, viewer.engine.peer_addr().unwrap().port());
+    let (got, failed) = eventually(|| foreign.ask(), |(got, _)| *got == there()).await;
+    assert_eq!(failed, 0);
+    let copy = std::fs::read(foreign_folder.join("film.mkv")).unwrap();
+    for (index, _) in got.iter().enumerate().filter(|(_, has)| **has) {
+        let range = index * PIECE..(index + 1) * PIECE;
+        assert!(copy[range.clone()] == bytes[range], "a wrong piece {index} was given");
+    }
+
+    // What was dropped comes again when somebody goes back to it, also after a restart.
+    part(&url, &bytes, 30 * MIB, 3 * MIB).await;
+    viewer.engine.shutdown().await;
+    drop(viewer);
+    let viewer = Peer::start_with(limited(&home, limits), &home).await;
+    viewer.engine.checked(film.info_hash).await;
+    let url = viewer.open(film.info_hash, 0).await;
+    let again = viewer.engine.stats(film.info_hash).unwrap();
+    assert!(again.have_bytes > 0 && again.have_bytes < 140 * MIB as u64, "{again:?}");
+    part(&url, &bytes, 30 * MIB, MIB).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn limits_hold_and_give_way() {
+    let dir = tempfile::tempdir().unwrap();
+    // Below what librqbit can stand: it is taken for the least that works.
+    let slow = Limits { upload_bps: NonZeroU32::new(1), ..Limits::default() };
+    let seeder = Peer::start_with(limited(&dir.path().join("seeder"), slow), &dir.path().join("seeder")).await;
+    let path = write(&dir.path().join("film.mkv"), &noise(2 * MIB, 7));
+    let film = seeder.share(&path).await.info_hash;
+    let home = dir.path().join("viewer");
+    let viewer = Peer::start(&home).await;
+    viewer.add(seeder.magnet(film)).await;
+    viewer.open(film, 0).await;
+    let uploaded = || seeder.engine.account(film).unwrap().uploaded_bytes;
+    eventually(uploaded, |bytes| *bytes > 0).await;
+    assert!(viewer.engine.stats(film).unwrap().have_bytes < 2 * MIB as u64, "it came at once");
+
+    // Paused, nothing goes on; without limits it does.
+    viewer.engine.pause_all().await;
+    viewer.wait_for(film, State::Paused).await;
+    seeder.engine.set_limits(Limits::default());
+    viewer.engine.resume_all().await;
+    viewer.wait_for(film, State::Seeding).await;
+    eventually(uploaded, |bytes| *bytes >= 2 * MIB as u64).await;
+
+    // Who has given enough pauses, but for files of the user's own, and until the user insists.
+    let none = Limits { seed_ratio: Some(0.0), ..Limits::default() };
+    viewer.engine.set_limits(none);
+    seeder.engine.set_limits(none);
+    viewer.wait_for(film, State::Paused).await;
+    viewer.engine.resume(film).await.unwrap();
+    viewer.wait_for(film, State::Seeding).await;
+    assert_eq!(seeder.engine.stats(film).unwrap().state, State::Seeding);
+
+    // The account outlives the engine; deleting spares what is the user's own.
+    let account = viewer.engine.account(film).unwrap();
+    assert_eq!((account.keeping, seeder.engine.account(film).unwrap().keeping), (Keeping::Cached, Keeping::Own));
+    eventually(|| viewer.engine.account(film).unwrap().disk_bytes, |bytes| *bytes == 2 * MIB as u64).await;
+    viewer.engine.set_kept(film, true).await.unwrap();
+    let given = uploaded();
+    seeder.engine.shutdown().await;
+    let seeder = Peer::start(&dir.path().join("seeder")).await;
+    assert!(seeder.engine.account(film).unwrap().uploaded_bytes >= given);
+    seeder.engine.remove(film, true).await.unwrap();
+    assert!(path.exists());
+    let files =
+        || -> Vec<PathBuf> { std::fs::read_dir(home.join("downloads")).unwrap().map(|e| e.unwrap().path()).collect() };
+    assert_eq!(files().len(), 1);
+    viewer.engine.shutdown().await;
+    let viewer = Peer::start(&home).await;
+    assert_eq!(viewer.engine.account(film).unwrap().keeping, Keeping::Kept);
+    viewer.engine.remove(film, true).await.unwrap();
+    assert_eq!(files(), Vec::<PathBuf>::new());
+}

@@ -1,0 +1,281 @@
+//! The shelf: all torrents of the desktop app, what each costs, and what can be done about it.
+
+use super::icons::{Icon, icon};
+use super::limits::LimitsForm;
+use crate::format;
+use crate::ports::shelf;
+use streamshare_ipc::{Act, Keeping, TorrentState, TorrentStats};
+use yew::prelude::*;
+
+/// The button that opens the shelf, and the shelf.
+#[component]
+pub(crate) fn Shelf() -> Html {
+    let open = use_state(|| false);
+    let toggle = |to: bool| {
+        let open = open.clone();
+        Callback::from(move |()| open.set(to))
+    };
+    html! {
+        <>
+            <button type="button" class="secondary shelf-button" data-testid="shelf-open" aria-haspopup="dialog"
+                onclick={toggle(true).reform(|_| ())}>
+                { icon(Icon::Shelf) }<span>{ "Torrents" }</span>
+            </button>
+            if *open { <Sheet on_close={toggle(false)} /> }
+        </>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct SheetProps {
+    on_close: Callback<()>,
+}
+
+#[component]
+fn Sheet(props: &SheetProps) -> Html {
+    let torrents = use_state(|| None::<Vec<TorrentStats>>);
+    let failure = use_state(|| None::<String>);
+    // The torrent whose deletion waits for a second word.
+    let doomed = use_state(|| None::<String>);
+    let sheet = use_node_ref();
+    {
+        let torrents = torrents.clone();
+        use_effect_with((), move |()| {
+            let watch = shelf::watch(Callback::from(move |stats| torrents.set(Some(stats))));
+            move || drop(watch)
+        });
+    }
+    {
+        let sheet = sheet.clone();
+        use_effect_with((), move |()| {
+            if let Some(sheet) = sheet.cast::<web_sys::HtmlElement>() {
+                // Where it cannot have the focus, Escape and the player's keys work as before.
+                let _ = sheet.focus();
+            }
+        });
+    }
+    let act = {
+        let (failure, doomed) = (failure.clone(), doomed.clone());
+        Callback::from(move |(info_hash, act): (Option<String>, Act)| {
+            failure.set(None);
+            doomed.set(None);
+            let failure = failure.clone();
+            shelf::act(info_hash, act, Callback::from(move |why| failure.set(Some(why))));
+        })
+    };
+    let on_key = {
+        let on_close = props.on_close.clone();
+        Callback::from(move |event: KeyboardEvent| {
+            // None of the player's shortcuts is meant here.
+            event.stop_propagation();
+            if event.key() == "Escape" {
+                on_close.emit(());
+            }
+        })
+    };
+    let list = torrents.as_deref().unwrap_or_default();
+    html! {
+        <div class="sheet-back" onclick={props.on_close.reform(|_| ())}>
+            <section ref={sheet} class="sheet" data-testid="shelf" role="dialog" aria-modal="true" aria-label="Torrents" tabindex="-1"
+                onclick={Callback::from(|event: MouseEvent| event.stop_propagation())} onkeydown={on_key}>
+                <header class="sheet-top">
+                    <h2>{ "Torrents" }</h2>
+                    <span class="sheet-sum" data-testid="shelf-sum">{ sum(list) }</span>
+                    <button type="button" class="quiet" data-testid="shelf-close" aria-label="Close" title="Close"
+                        onclick={props.on_close.reform(|_| ())}>{ icon(Icon::Remove) }</button>
+                </header>
+                if let Some(why) = &*failure { <p class="form-error" data-testid="shelf-error" role="alert">{ why }</p> }
+                if torrents.as_ref().is_some_and(Vec::is_empty) || torrents.is_none() {
+                    <p class="empty">{ "No torrents yet. What you watch or share is listed here." }</p>
+                }
+                <ul class="torrents">
+                    { for list.iter().map(|stats| row(stats, doomed.as_ref() == Some(&stats.info_hash), &doomed, &act)) }
+                </ul>
+                if !list.is_empty() {
+                    <div class="sheet-buttons">
+                        <button type="button" class="secondary" data-testid="pause-all" onclick={act.reform(|_| (None, Act::Pause))}>
+                            { icon(Icon::Pause) }<span>{ "Pause all" }</span></button>
+                        <button type="button" class="secondary" data-testid="resume-all" onclick={act.reform(|_| (None, Act::Resume))}>
+                            { icon(Icon::Play) }<span>{ "Resume all" }</span></button>
+                    </div>
+                }
+                <LimitsForm cached_bytes={cached(list)} />
+            </section>
+        </div>
+    }
+}
+
+fn row(
+    stats: &TorrentStats,
+    is_doomed: bool,
+    doomed: &UseStateHandle<Option<String>>,
+    act: &Callback<(Option<String>, Act)>,
+) -> Html {
+    let does = |what: Act| {
+        let hash = stats.info_hash.clone();
+        act.reform(move |_: MouseEvent| (Some(hash.clone()), what))
+    };
+    let dooms = |hash: Option<String>| {
+        let doomed = doomed.clone();
+        Callback::from(move |_: MouseEvent| doomed.set(hash.clone()))
+    };
+    let stands = matches!(stats.state, TorrentState::Paused | TorrentState::Failed);
+    let (go_words, go_icon, go) =
+        if stands { ("Resume", Icon::Play, Act::Resume) } else { ("Pause", Icon::Pause, Act::Pause) };
+    let kept = stats.keeping == Keeping::Kept;
+    let done = format::percent(stats.have_bytes, stats.total_bytes).unwrap_or(0);
+    html! {
+        <li key={stats.info_hash.clone()} class="torrent" data-testid="torrent" data-hash={stats.info_hash.clone()}
+            data-state={state_name(stats.state)} data-keeping={keeping_name(stats.keeping)}>
+            <div class="torrent-text">
+                <span class="torrent-name">{ &stats.name }</span>
+                <span class="torrent-detail" data-testid="torrent-activity">{ activity(stats) }</span>
+                <span class="torrent-detail" data-testid="torrent-cost">{ cost(stats) }</span>
+                <span class="bar" role="presentation"><span style={format!("width: {done}%")}></span></span>
+            </div>
+            <span class="torrent-buttons">
+                <button type="button" class="quiet" data-testid="torrent-go" aria-label={go_words} title={go_words} onclick={does(go)}>
+                    { icon(go_icon) }</button>
+                if stats.keeping != Keeping::Own {
+                    <button type="button" class={classes!("quiet", kept.then_some("on"))} data-testid="torrent-keep"
+                        aria-pressed={if kept { "true" } else { "false" }} aria-label="Keep"
+                        title={if kept { "It is kept. Click to let it make room for others." } else { "Keep it: it is not deleted to make room for others." }}
+                        onclick={does(if kept { Act::Release } else { Act::Keep })}>{ icon(Icon::Keep) }</button>
+                }
+                <button type="button" class="quiet" data-testid="torrent-delete" aria-label="Delete" title="Delete"
+                    onclick={dooms(Some(stats.info_hash.clone()))}>{ icon(Icon::Bin) }</button>
+            </span>
+            if is_doomed {
+                <div class="torrent-confirm" data-testid="torrent-confirm" role="alert">
+                    <span>{ warning(stats) }</span>
+                    <button type="button" class="danger" data-testid="confirm-delete" onclick={does(Act::Delete)}>
+                        { if stats.keeping == Keeping::Own { "Remove" } else { "Delete" } }</button>
+                    <button type="button" class="secondary" data-testid="confirm-cancel" onclick={dooms(None)}>{ "Cancel" }</button>
+                </div>
+            }
+        </li>
+    }
+}
+
+fn state_name(state: TorrentState) -> &'static str {
+    match state {
+        TorrentState::Checking => "checking",
+        TorrentState::Downloading => "downloading",
+        TorrentState::Seeding => "seeding",
+        TorrentState::Paused => "paused",
+        TorrentState::Failed => "failed",
+    }
+}
+
+fn keeping_name(keeping: Keeping) -> &'static str {
+    match keeping {
+        Keeping::Own => "own",
+        Keeping::Kept => "kept",
+        Keeping::Cached => "cached",
+    }
+}
+
+/// What a torrent does.
+fn activity(stats: &TorrentStats) -> String {
+    if let Some(error) = &stats.error {
+        return error.clone();
+    }
+    let peers = format::counted(u64::from(stats.peers.total()), "peer", "peers");
+    let (down, up) = (format::speed(stats.download_bps), format::speed(stats.upload_bps));
+    match stats.state {
+        TorrentState::Checking => "Checking the disk".to_owned(),
+        TorrentState::Paused => "Paused".to_owned(),
+        TorrentState::Failed => "Failed".to_owned(),
+        TorrentState::Downloading => format!("↓ {down} · ↑ {up} · {peers}"),
+        TorrentState::Seeding => format!("↑ {up} · {peers}"),
+    }
+}
+
+/// What a torrent has, gave and costs.
+fn cost(stats: &TorrentStats) -> String {
+    let (have, total) = (format::bytes(stats.have_bytes), format::bytes(stats.total_bytes));
+    let size = if stats.have_bytes >= stats.total_bytes { total } else { format!("{have} of {total}") };
+    let given = format!("gave {}{}", format::bytes(stats.uploaded_bytes), ratio(stats));
+    let place = match stats.keeping {
+        Keeping::Own => "your own file".to_owned(),
+        Keeping::Kept => format!("{} on the disk, kept", format::bytes(stats.disk_bytes)),
+        Keeping::Cached => format!("{} on the disk", format::bytes(stats.disk_bytes)),
+    };
+    [size, given, place].join(" · ")
+}
+
+/// How often a torrent gave what it has.
+fn ratio(stats: &TorrentStats) -> String {
+    if stats.have_bytes == 0 {
+        return String::new();
+    }
+    #[allow(clippy::cast_precision_loss, reason = "shown with two digits")]
+    let ratio = stats.uploaded_bytes as f64 / stats.have_bytes as f64;
+    format!(" (ratio {ratio:.2})")
+}
+
+fn warning(stats: &TorrentStats) -> String {
+    match stats.keeping {
+        Keeping::Own => "Stop sharing it? Your file stays where it is.".to_owned(),
+        Keeping::Kept | Keeping::Cached => {
+            format!("Delete it and its {} from this computer?", format::bytes(stats.disk_bytes))
+        }
+    }
+}
+
+/// What all of them take up together.
+fn sum(list: &[TorrentStats]) -> String {
+    if list.is_empty() {
+        return String::new();
+    }
+    let own = |stats: &&TorrentStats| stats.keeping != Keeping::Own;
+    let disk = list.iter().filter(own).fold(0_u64, |sum, stats| sum.saturating_add(stats.disk_bytes));
+    format!("{}, {} on the disk", format::counted(list.len() as u64, "torrent", "torrents"), format::bytes(disk))
+}
+
+/// The bytes of those that make room for others.
+fn cached(list: &[TorrentStats]) -> u64 {
+    list.iter()
+        .filter(|stats| stats.keeping == Keeping::Cached)
+        .fold(0, |sum, stats| sum.saturating_add(stats.disk_bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use streamshare_ipc::Peers;
+
+    fn stats(keeping: Keeping, have_bytes: u64, uploaded_bytes: u64) -> TorrentStats {
+        TorrentStats {
+            info_hash: "aa".to_owned(),
+            name: "Film".to_owned(),
+            state: TorrentState::Downloading,
+            have_bytes,
+            total_bytes: 2_000_000_000,
+            download_bps: 1_400_000,
+            upload_bps: 20_000,
+            peers: Peers { tcp: 2, ..Peers::default() },
+            known_peers: 9,
+            uploaded_bytes,
+            disk_bytes: have_bytes,
+            keeping,
+            ready: Vec::new(),
+            error: None,
+        }
+    }
+
+    #[test]
+    fn a_torrent_and_its_cost() {
+        let cached = stats(Keeping::Cached, 500_000_000, 250_000_000);
+        assert_eq!(activity(&cached), "↓ 1.4 MB/s · ↑ 20 kB/s · 2 peers");
+        assert_eq!(cost(&cached), "500 MB of 2.0 GB · gave 250 MB (ratio 0.50) · 500 MB on the disk");
+        let own = stats(Keeping::Own, 2_000_000_000, 0);
+        assert_eq!(cost(&own), "2.0 GB · gave 0 B (ratio 0.00) · your own file");
+        assert_eq!(cost(&stats(Keeping::Kept, 0, 0)), "0 B of 2.0 GB · gave 0 B · 0 B on the disk, kept");
+        // What is the person's own is neither counted nor ever deleted.
+        assert_eq!(sum(&[cached.clone(), own.clone()]), "2 torrents, 500 MB on the disk");
+        assert!(warning(&own).contains("stays where it is") && warning(&cached).contains("500 MB"));
+        let failed = TorrentStats { error: Some("The disk is full.".to_owned()), ..cached };
+        assert_eq!(activity(&failed), "The disk is full.");
+    }
+}
