@@ -7,6 +7,9 @@ use std::time::Duration;
 /// Samples of which the middle one counts: a single reading may be off by whatever held up the page meanwhile.
 const SAMPLES: usize = 7;
 const SAMPLES_MIN: usize = 5;
+/// In a hidden page timers come once a second: there, so many over so long have to do.
+const SLOW_SAMPLES_MIN: usize = 3;
+const SLOW_SPAN: Duration = Duration::from_millis(1500);
 const SAMPLE_AGE_MAX: Duration = Duration::from_secs(8);
 /// From this error on a correction begins, in milliseconds, unless the readings scatter more. Less than half of what two
 /// players may be apart: each of them may be off by that, and what is known of the relay's clock as well.
@@ -64,7 +67,9 @@ impl Drift {
 
     /// The error now, in milliseconds, once there are enough readings.
     pub(super) fn error_ms(&self) -> Option<f64> {
-        (self.samples.len() >= SAMPLES_MIN).then(|| median(self.samples.iter().map(|s| s.bare_ms)) - self.made_up_ms)
+        let span = self.samples.back()?.at.since(self.samples.front()?.at);
+        let enough = self.samples.len() >= SAMPLES_MIN || (self.samples.len() >= SLOW_SAMPLES_MIN && span >= SLOW_SPAN);
+        enough.then(|| median(self.samples.iter().map(|sample| sample.bare_ms)) - self.made_up_ms)
     }
 
     /// How much the readings scatter, in milliseconds: the median distance from their median, as sigma of a normal
