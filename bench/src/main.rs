@@ -4,14 +4,20 @@
 #![allow(clippy::print_stdout, reason = "figures are what it is for")]
 
 mod first_light;
+mod stream;
 mod swarm;
 
 use anyhow::{Result, bail};
 
 /// What there is to measure.
-const BENCHES: [(&str, &str); 2] = [
-    ("first-light", "drop to picture, one side's click to the other side's reaction, memory while playing"),
-    ("swarm", "desktop and browser exchange films; a second word names one part of it:"),
+const BENCHES: [(&str, &str, &[(&str, &str)]); 3] = [
+    ("first-light", "drop to picture, one side's click to the other side's reaction, memory while playing", &[]),
+    (
+        "stream",
+        "films out of a swarm of foreign seeders, beside other clients; a second word names one part of it:",
+        &stream::PARTS,
+    ),
+    ("swarm", "desktop and browser exchange films; a second word names one part of it:", &swarm::PARTS),
 ];
 
 #[tokio::main]
@@ -20,20 +26,23 @@ async fn main() -> Result<()> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words[..] {
         [] => {
-            for (name, what) in BENCHES {
+            for (name, what, parts) in BENCHES {
                 println!("{name:12} {what}");
-            }
-            for (name, what) in swarm::PARTS {
-                println!("    {name:8} {what}");
+                for (name, what) in parts {
+                    println!("    {name:8} {what}");
+                }
             }
             Ok(())
         }
         ["first-light"] => first_light::first_light().await,
         ["swarm"] => swarm::run(None).await,
         ["swarm", part] => swarm::run(Some(part)).await,
+        ["stream"] => stream::run(None).await,
+        ["stream", part] => stream::run(Some(part)).await,
         // What the bench starts as a process of its own, so that its time and memory can be told.
         ["part", "channel"] => swarm::ours::channels().await,
         ["part", "client"] => swarm::client::client().await,
+        ["part", "engine"] => stream::client::engine().await,
         ["part", "load"] => swarm::load::load().await,
         _ => bail!("there is no bench {}; without a name they are listed", words.join(" ")),
     }

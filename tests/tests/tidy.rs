@@ -27,7 +27,7 @@ const MAY_IMPORT: [(&str, &[&str]); 11] = [
         ],
     ),
     ("streamshare-tests", &["streamshare-playsync", "streamshare-protocol"]),
-    ("streamshare-bench", &["streamshare-tests", "streamshare-webtorrent"]),
+    ("streamshare-bench", &["streamshare-streaming", "streamshare-tests", "streamshare-webtorrent"]),
     ("xtask", &[]),
 ];
 
