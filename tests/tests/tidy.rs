@@ -12,7 +12,7 @@ const MAY_IMPORT: [(&str, &[&str]); 11] = [
     ("streamshare-protocol", &[]),
     ("streamshare-playsync", &["streamshare-protocol"]),
     ("streamshare-ipc", &[]),
-    ("streamshare-streaming", &[]),
+    ("streamshare-streaming", &["streamshare-webtorrent"]),
     ("streamshare-webtorrent", &[]),
     ("streamshare-relay", &["streamshare-playsync", "streamshare-protocol", "streamshare-webtorrent"]),
     ("streamshare-ui", &["streamshare-ipc", "streamshare-playsync", "streamshare-protocol"]),

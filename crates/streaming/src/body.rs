@@ -12,6 +12,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+use crate::funnel::Reader;
+
 /// Bytes read at once: a read blocks a thread for its disk access, and larger ones measured no faster.
 const CHUNK_LEN: usize = 128 << 10;
 /// How often a waiting read looks again by itself. librqbit wakes a reader when its piece is there, but not when the torrent fails, or
@@ -44,14 +46,17 @@ pub(crate) struct MediaBody {
     look_again: Pin<Box<Sleep>>,
     stall_timeout: Duration,
     waiting_since: Option<Instant>,
+    reader: Option<(Reader, u64)>,
     _slot: OwnedSemaphorePermit,
 }
 
 impl MediaBody {
-    /// `source` stands at the first byte and has at least `length` more.
+    /// `source` stands at the first byte and has at least `length` more. `reader` is told how far it is, beginning with the given byte of
+    /// the torrent.
     pub(crate) fn new(
         source: impl AsyncRead + Send + 'static,
         length: u64,
+        reader: Option<(Reader, u64)>,
         stall_timeout: Duration,
         cancel: CancellationToken,
         slot: OwnedSemaphorePermit,
@@ -64,6 +69,7 @@ impl MediaBody {
             look_again: Box::pin(tokio::time::sleep(LOOK_AGAIN)),
             stall_timeout,
             waiting_since: None,
+            reader,
             _slot: slot,
         }
     }
@@ -87,10 +93,17 @@ impl MediaBody {
                     let mut chunk = std::mem::take(&mut self.buffer);
                     chunk.truncate(count);
                     self.remaining -= count as u64;
+                    if let Some((reader, offset)) = &mut self.reader {
+                        reader.at(*offset, false);
+                        *offset += count as u64;
+                    }
                     return Poll::Ready(Ok(chunk.into()));
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
                 Poll::Pending => {
+                    if let Some((reader, offset)) = &mut self.reader {
+                        reader.at(*offset, true);
+                    }
                     let now = Instant::now();
                     let is_first = self.waiting_since.is_none();
                     let left = self.stall_timeout.saturating_sub(now - *self.waiting_since.get_or_insert(now));

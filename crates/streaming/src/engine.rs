@@ -8,6 +8,7 @@ use librqbit::Session;
 use tokio_util::sync::DropGuard;
 use tokio_util::task::TaskTracker;
 
+use crate::funnel::Funnel;
 use crate::magnet::{Link, Magnet};
 use crate::metainfo::{MAX_METAINFO_LEN, Metainfo};
 use crate::registry::Registry;
@@ -66,10 +67,21 @@ impl Engine {
         let cancel_on_drop = cancel.clone().drop_guard();
         let peer_id = session::peer_id().map_err(|error| StartError::Random(error.to_string()))?;
         let factory = Factory { registry: registry.clone() };
-        let session = session::start(&config, peer_id, factory, cancel.child_token()).await?;
-        let torrents = Arc::new(Torrents::default());
-        restore(&session, &torrents, &cancel);
         let tasks = TaskTracker::new();
+        let funnel = match config.network.listen {
+            Some(_) => {
+                Some(Funnel::start(config.network.utp, &tasks, cancel.clone()).await.map_err(StartError::Listen)?)
+            }
+            // Lanes come in from outside, as far as librqbit can tell.
+            None => None,
+        };
+        let proxy = funnel.as_ref().map(|funnel| funnel.proxy_url());
+        let session = session::start(&config, peer_id, factory, proxy, cancel.child_token()).await?;
+        if let Some(funnel) = &funnel {
+            funnel.attach(&session);
+        }
+        let torrents = Arc::new(Torrents::new(funnel));
+        restore(&session, &torrents, &cancel);
         tasks.spawn(crate::search::keep_searching(session.clone(), torrents.clone(), cancel.clone()));
         let folder = session::folder(&config.state_dir);
         tasks.spawn(crate::checkpoint::keep_written(session.clone(), torrents.clone(), folder, cancel.clone()));
@@ -260,19 +272,25 @@ impl Engine {
     /// A torrent's numbers, or `None` when it has not been added.
     #[must_use]
     pub fn stats(&self, info_hash: InfoHash) -> Option<Stats> {
-        self.0.torrents.get(info_hash).map(|torrent| torrent.stats())
+        let torrent = self.0.torrents.get(info_hash)?;
+        Some(torrent.stats(self.0.torrents.swarm(info_hash).as_deref()))
     }
 
     /// The numbers of all torrents, in the order of their info hashes.
     #[must_use]
     pub fn all_stats(&self) -> Vec<(InfoHash, Stats)> {
-        self.0.torrents.all().iter().map(|torrent| (torrent.info.info_hash, torrent.stats())).collect()
+        let stats = |torrent: &Arc<Torrent>| {
+            let info_hash = torrent.info.info_hash;
+            (info_hash, torrent.stats(self.0.torrents.swarm(info_hash).as_deref()))
+        };
+        self.0.torrents.all().iter().map(stats).collect()
     }
 
     /// The peers that a torrent is connected to, in no order; none where it has not been added.
     #[must_use]
     pub fn peers(&self, info_hash: InfoHash) -> Vec<LivePeer> {
-        self.0.torrents.get(info_hash).map(|torrent| torrent.peers()).unwrap_or_default()
+        let Some(torrent) = self.0.torrents.get(info_hash) else { return Vec::new() };
+        torrent.peers(self.0.torrents.swarm(info_hash).as_deref())
     }
 
     /// Waits until a torrent's files have been checked; its [`Stats`] tell what came of it. At once where it is unknown.

@@ -256,7 +256,11 @@ impl Server {
         let failed = |error: &dyn std::fmt::Display| tracing::warn!(info_hash = %torrent.info.info_hash, %error, "cannot read a torrent");
         let mut stream = torrent.handle.clone().stream(index).await.inspect_err(|error| failed(error)).ok()?;
         stream.seek(std::io::SeekFrom::Start(first)).await.inspect_err(|error| failed(error)).ok()?;
-        Some(MediaBody::new(stream, length, self.stall_timeout, torrent.cancel.clone(), slot))
+        let reader = self.torrents.funnel.as_ref().and_then(|funnel| {
+            let offset = torrent.handle.metadata.load_full()?.file_infos.get(index)?.offset_in_torrent + first;
+            Some((funnel.swarm(torrent.info.info_hash)?.reader(), offset))
+        });
+        Some(MediaBody::new(stream, length, reader, self.stall_timeout, torrent.cancel.clone(), slot))
     }
 }
 
