@@ -155,7 +155,8 @@ impl Swarm {
     pub(super) fn seed(&mut self, film: Film, piece_kib: u32) -> Result<Vec<u8>> {
         let file = self.folder.join(format!("{piece_kib}-{}.torrent", film.name()));
         let mut create = Command::new("transmission-create");
-        create.args(["--tracker", &self.announce, "--piecesize", &piece_kib.to_string(), "--outfile"]);
+        // Private (BEP 27): nobody is to tell of the ways around the lines (PEX).
+        create.args(["--private", "--tracker", &self.announce, "--piecesize", &piece_kib.to_string(), "--outfile"]);
         run(create.arg(&file).arg(film.file()?))?;
         writeln!(self.input, "{}", file.display()).context("tell the seeders")?;
         self.said.next(LIMIT)?;
