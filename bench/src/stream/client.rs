@@ -103,7 +103,13 @@ fn rqbit(case: &Case, folder: &std::path::Path) -> Result<Running> {
     let program = target_folder().join("tools/rqbit/bin/rqbit");
     let addr = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("find a port")?.local_addr()?;
     let mut command = bound(program)?;
-    command.args(["--disable-dht", "--disable-lsd", "--disable-upnp-port-forward", "--http-api-listen-addr", &addr.to_string()]);
+    command.args([
+        "--disable-dht",
+        "--disable-lsd",
+        "--disable-upnp-port-forward",
+        "--http-api-listen-addr",
+        &addr.to_string(),
+    ]);
     command.args(["server", "start", "--disable-persistence"]).arg(folder);
     let process = Process::spawn("rqbit", &mut command, &case.log("rqbit"))?;
     let end = Instant::now() + LIMIT;

@@ -1,13 +1,15 @@
 //! From a seek to the picture.
 
+use super::client::Kind;
 use super::{Client, Film, Swarm, Table, first_byte, first_frame, http, kinds};
 use anyhow::{Context as _, Result};
 use std::time::{Duration, Instant};
 use streamshare_tests::Case;
+use url::Url;
 
 const ROUNDS: usize = 5;
 /// How long a film is read before the seek, as fast as it comes.
-const BEFORE: Duration = Duration::from_millis(1500);
+const BEFORE: Duration = Duration::from_millis(1200);
 
 pub(super) fn run(case: &Case, mut swarm: Swarm, piece_kib: u32) -> Result<()> {
     swarm.usual()?;
@@ -21,22 +23,11 @@ pub(super) fn run(case: &Case, mut swarm: Swarm, piece_kib: u32) -> Result<()> {
         #[allow(clippy::cast_precision_loss, reason = "a few rounds")]
         let place = 0.45 + 0.25 * (round as f64 * 0.618_034).fract();
         for kind in kinds() {
-            let mut client = Client::start(case, kind)?;
-            let url = client.open(&torrent)?;
-            read_for(&mut http::get(&url, None)?, BEFORE).with_context(|| kind.name())?;
-            #[allow(
-                clippy::cast_precision_loss,
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "some megabytes"
-            )]
-            let from = (length as f64 * place) as u64;
-            byte.add(kind, first_byte(&url, Some(from), Instant::now()).with_context(|| kind.name())?);
-            read_for(&mut http::get(&url, Some(from))?, BEFORE).with_context(|| kind.name())?;
-            // 20 s on: 20 MB, which nobody has fetched by now.
-            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a minute")]
-            let second = (f64::from(Film::SECONDS) * place + 18.0) as u32;
-            frame.add(kind, first_frame(&url, Some(second), Instant::now()).with_context(|| kind.name())?);
+            let from = part(length, place);
+            byte.add(kind, after_reading(case, kind, &torrent, |url| first_byte(url, Some(from), Instant::now()))?);
+            let second = u32::try_from(part(Film::SECONDS.into(), place)).context("a minute")?;
+            let figure = after_reading(case, kind, &torrent, |url| first_frame(url, Some(second), Instant::now()))?;
+            frame.add(kind, figure);
         }
     }
     byte.print();
@@ -44,10 +35,24 @@ pub(super) fn run(case: &Case, mut swarm: Swarm, piece_kib: u32) -> Result<()> {
     Ok(())
 }
 
-/// Reads what comes for so long.
-fn read_for(body: &mut http::Body, time: Duration) -> Result<()> {
+/// What is measured of a client that has read a film from its beginning for a while, and stopped.
+fn after_reading(case: &Case, kind: Kind, torrent: &[u8], measure: impl FnOnce(&Url) -> Result<f64>) -> Result<f64> {
+    let mut client = Client::start(case, kind)?;
+    let url = client.open(torrent)?;
+    let mut body = http::get(&url, None)?;
     let mut buffer = vec![0; 64 * 1024];
-    let end = Instant::now() + time;
+    let end = Instant::now() + BEFORE;
     while Instant::now() < end && body.read(&mut buffer)? > 0 {}
-    Ok(())
+    drop(body);
+    measure(&url).with_context(|| kind.name())
+}
+
+#[allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "some megabytes, and a share of them"
+)]
+fn part(whole: u64, share: f64) -> u64 {
+    (whole as f64 * share) as u64
 }

@@ -14,7 +14,8 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::funnel::Reader;
 
-/// Bytes read at once: a read blocks a thread for its disk access, and larger ones measured no faster.
+/// Bytes read at once: a read blocks a thread for its disk access. From 128 KiB on, glibc asks the system for the memory of each chunk, and
+/// gives it back (`M_MMAP_THRESHOLD`, mallopt(3)).
 const CHUNK_LEN: usize = 128 << 10;
 /// How often a waiting read looks again by itself. librqbit wakes a reader when its piece is there, but not when the torrent fails, or
 /// restarts after a failure.
@@ -46,17 +47,16 @@ pub(crate) struct MediaBody {
     look_again: Pin<Box<Sleep>>,
     stall_timeout: Duration,
     waiting_since: Option<Instant>,
-    reader: Option<(Reader, u64)>,
+    reader: Option<Reader>,
     _slot: OwnedSemaphorePermit,
 }
 
 impl MediaBody {
-    /// `source` stands at the first byte and has at least `length` more. `reader` is told how far it is, beginning with the given byte of
-    /// the torrent.
+    /// `source` stands at the first byte and has at least `length` more. `reader` is told how far it is.
     pub(crate) fn new(
         source: impl AsyncRead + Send + 'static,
         length: u64,
-        reader: Option<(Reader, u64)>,
+        reader: Option<Reader>,
         stall_timeout: Duration,
         cancel: CancellationToken,
         slot: OwnedSemaphorePermit,
@@ -93,16 +93,15 @@ impl MediaBody {
                     let mut chunk = std::mem::take(&mut self.buffer);
                     chunk.truncate(count);
                     self.remaining -= count as u64;
-                    if let Some((reader, offset)) = &mut self.reader {
-                        reader.at(*offset, false);
-                        *offset += count as u64;
+                    if let Some(reader) = &mut self.reader {
+                        reader.has_read(count as u64);
                     }
                     return Poll::Ready(Ok(chunk.into()));
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
                 Poll::Pending => {
-                    if let Some((reader, offset)) = &mut self.reader {
-                        reader.at(*offset, true);
+                    if let Some(reader) = &mut self.reader {
+                        reader.waits();
                     }
                     let now = Instant::now();
                     let is_first = self.waiting_since.is_none();

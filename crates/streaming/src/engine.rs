@@ -35,6 +35,7 @@ pub(crate) struct Inner {
     pub(crate) session: Arc<Session>,
     peer_id: [u8; 20],
     pub(crate) torrents: Arc<Torrents>,
+    pub(crate) funnel: Arc<Funnel>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) server: Arc<Server>,
     pub(crate) tasks: TaskTracker,
@@ -68,19 +69,10 @@ impl Engine {
         let peer_id = session::peer_id().map_err(|error| StartError::Random(error.to_string()))?;
         let factory = Factory { registry: registry.clone() };
         let tasks = TaskTracker::new();
-        let funnel = match config.network.listen {
-            Some(_) => {
-                Some(Funnel::start(config.network.utp, &tasks, cancel.clone()).await.map_err(StartError::Listen)?)
-            }
-            // Lanes come in from outside, as far as librqbit can tell.
-            None => None,
-        };
-        let proxy = funnel.as_ref().map(|funnel| funnel.proxy_url());
-        let session = session::start(&config, peer_id, factory, proxy, cancel.child_token()).await?;
-        if let Some(funnel) = &funnel {
-            funnel.attach(&session);
-        }
-        let torrents = Arc::new(Torrents::new(funnel));
+        let funnel = Funnel::start(&config.network, &tasks, cancel.clone()).await.map_err(StartError::Listen)?;
+        let session = session::start(&config, peer_id, factory, funnel.proxy_url(), cancel.child_token()).await?;
+        funnel.attach(&session);
+        let torrents = Arc::new(Torrents::default());
         restore(&session, &torrents, &cancel);
         tasks.spawn(crate::search::keep_searching(session.clone(), torrents.clone(), cancel.clone()));
         let folder = session::folder(&config.state_dir);
@@ -89,6 +81,7 @@ impl Engine {
             token,
             config.origins.clone(),
             torrents.clone(),
+            funnel.clone(),
             config.stall_timeout,
             &tasks,
             cancel.clone(),
@@ -101,6 +94,7 @@ impl Engine {
             session,
             peer_id,
             torrents,
+            funnel,
             registry,
             server,
             tasks,
@@ -272,25 +266,22 @@ impl Engine {
     /// A torrent's numbers, or `None` when it has not been added.
     #[must_use]
     pub fn stats(&self, info_hash: InfoHash) -> Option<Stats> {
-        let torrent = self.0.torrents.get(info_hash)?;
-        Some(torrent.stats(self.0.torrents.swarm(info_hash).as_deref()))
+        let stats = self.0.torrents.get(info_hash)?.stats();
+        Some(self.0.funnel.stats(info_hash, stats))
     }
 
     /// The numbers of all torrents, in the order of their info hashes.
     #[must_use]
     pub fn all_stats(&self) -> Vec<(InfoHash, Stats)> {
-        let stats = |torrent: &Arc<Torrent>| {
-            let info_hash = torrent.info.info_hash;
-            (info_hash, torrent.stats(self.0.torrents.swarm(info_hash).as_deref()))
-        };
-        self.0.torrents.all().iter().map(stats).collect()
+        let all = self.0.torrents.all().into_iter().map(|torrent| torrent.info.info_hash);
+        all.filter_map(|info_hash| Some((info_hash, self.stats(info_hash)?))).collect()
     }
 
     /// The peers that a torrent is connected to, in no order; none where it has not been added.
     #[must_use]
     pub fn peers(&self, info_hash: InfoHash) -> Vec<LivePeer> {
-        let Some(torrent) = self.0.torrents.get(info_hash) else { return Vec::new() };
-        torrent.peers(self.0.torrents.swarm(info_hash).as_deref())
+        let peers = self.0.torrents.get(info_hash).map(|torrent| torrent.peers()).unwrap_or_default();
+        self.0.funnel.peers(info_hash, peers)
     }
 
     /// Waits until a torrent's files have been checked; its [`Stats`] tell what came of it. At once where it is unknown.

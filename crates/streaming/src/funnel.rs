@@ -15,8 +15,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
-use librqbit::Session;
 use librqbit::dht::Id20;
+use librqbit::{ManagedTorrent, Session};
 use librqbit_utp::UtpSocketUdp;
 use streamshare_webtorrent::wire::Handshake;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
@@ -26,8 +26,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::pool::Geometry;
-use crate::{InfoHash, Transport};
-pub(crate) use swarm::{Reader, Swarm};
+use crate::{InfoHash, LivePeer, NetworkConfig, Stats, Transport};
+pub(crate) use swarm::Reader;
+use swarm::Swarm;
 
 /// How long a peer may take to be connected. librqbit's default of 10 s lets dead addresses hold their places for long.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -48,6 +49,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
 pub(crate) struct Funnel {
     addr: SocketAddr,
     password: String,
+    has_lanes: bool,
     session: OnceLock<Weak<Session>>,
     has_session: Notify,
     utp: Option<Arc<UtpSocketUdp>>,
@@ -60,14 +62,19 @@ pub(crate) struct Funnel {
 
 impl Funnel {
     /// Listens on a free port of the loopback interface, until `cancel`.
-    pub(crate) async fn start(utp: bool, tasks: &TaskTracker, cancel: CancellationToken) -> std::io::Result<Arc<Self>> {
+    pub(crate) async fn start(
+        network: &NetworkConfig,
+        tasks: &TaskTracker,
+        cancel: CancellationToken,
+    ) -> std::io::Result<Arc<Self>> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let mut secret = [0; 16];
         getrandom::fill(&mut secret).map_err(std::io::Error::other)?;
-        let utp = if utp { outgoing_utp(&cancel).await } else { None };
+        let utp = if network.utp { outgoing_utp(&cancel).await } else { None };
         let funnel = Arc::new(Self {
             addr: listener.local_addr()?,
             password: data_encoding::HEXLOWER.encode(&secret),
+            has_lanes: network.listen.is_some(),
             session: OnceLock::new(),
             has_session: Notify::new(),
             utp,
@@ -80,9 +87,10 @@ impl Funnel {
         Ok(funnel)
     }
 
-    /// What librqbit is told to connect through. Others on this machine do not know the password.
-    pub(crate) fn proxy_url(&self) -> String {
-        format!("socks5://{}:{}@{}", socks::USER, self.password, self.addr)
+    /// What librqbit is told to connect through. Others on this machine do not know the password. Nothing where librqbit takes no
+    /// connections, for lanes come in from outside.
+    pub(crate) fn proxy_url(&self) -> Option<String> {
+        self.has_lanes.then(|| format!("socks5://{}:{}@{}", socks::USER, self.password, self.addr))
     }
 
     /// Tells of the session once there is one; connections wait for it until then.
@@ -93,7 +101,7 @@ impl Funnel {
     }
 
     /// The swarm of a torrent of the session.
-    pub(crate) fn swarm(&self, info_hash: InfoHash) -> Option<Arc<Swarm>> {
+    fn swarm(&self, info_hash: InfoHash) -> Option<Arc<Swarm>> {
         if let Some(swarm) = lock(&self.swarms).get(&info_hash) {
             return Some(swarm.clone());
         }
@@ -114,8 +122,33 @@ impl Funnel {
         }
     }
 
-    /// The swarm of a torrent that has ever had a peer or a reader.
-    pub(crate) fn known(&self, info_hash: InfoHash) -> Option<Arc<Swarm>> {
+    /// One who reads a file from some byte on.
+    pub(crate) fn reader(&self, torrent: &ManagedTorrent, index: usize, first: u64) -> Option<Reader> {
+        let offset = torrent.metadata.load_full()?.file_infos.get(index)?.offset_in_torrent;
+        let swarm = self.swarm(InfoHash(torrent.info_hash().0)).filter(|_| self.has_lanes)?;
+        Some(swarm.reader(offset + first))
+    }
+
+    /// librqbit's numbers without the lanes, which it takes for peers.
+    pub(crate) fn stats(&self, info_hash: InfoHash, mut stats: Stats) -> Stats {
+        if let Some(swarm) = self.known(info_hash) {
+            stats.peers_known = stats.peers_known.saturating_sub(swarm.lanes_opened());
+        }
+        stats
+    }
+
+    /// librqbit's peers without the lanes, and how those are connected that it reaches through here.
+    pub(crate) fn peers(&self, info_hash: InfoHash, mut peers: Vec<LivePeer>) -> Vec<LivePeer> {
+        if let Some(swarm) = self.known(info_hash) {
+            peers.retain(|peer| !swarm.is_lane(peer.addr));
+            for peer in &mut peers {
+                peer.transport = swarm.transport(peer.addr).unwrap_or(peer.transport);
+            }
+        }
+        peers
+    }
+
+    fn known(&self, info_hash: InfoHash) -> Option<Arc<Swarm>> {
         lock(&self.swarms).get(&info_hash).cloned()
     }
 

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::body::{Body, MediaBody};
+use crate::funnel::Funnel;
 use crate::range::{self, Resolved};
 use crate::torrents::{Torrent, Torrents};
 use crate::{InfoHash, media};
@@ -63,6 +64,7 @@ pub(crate) struct Server {
     token: Token,
     origins: Vec<String>,
     torrents: Arc<Torrents>,
+    funnel: Arc<Funnel>,
     stall_timeout: Duration,
     streams: Arc<Semaphore>,
 }
@@ -78,6 +80,7 @@ impl Server {
         token: Token,
         origins: Vec<String>,
         torrents: Arc<Torrents>,
+        funnel: Arc<Funnel>,
         stall_timeout: Duration,
         tasks: &TaskTracker,
         cancel: CancellationToken,
@@ -85,7 +88,8 @@ impl Server {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let addr = listener.local_addr()?;
         let streams = Arc::new(Semaphore::new(MAX_STREAMS));
-        let server = Arc::new(Self { addr, host: addr.to_string(), token, origins, torrents, stall_timeout, streams });
+        let host = addr.to_string();
+        let server = Arc::new(Self { addr, host, token, origins, torrents, funnel, stall_timeout, streams });
         tasks.spawn(server.clone().accept(listener, tasks.clone(), cancel));
         Ok(server)
     }
@@ -256,10 +260,7 @@ impl Server {
         let failed = |error: &dyn std::fmt::Display| tracing::warn!(info_hash = %torrent.info.info_hash, %error, "cannot read a torrent");
         let mut stream = torrent.handle.clone().stream(index).await.inspect_err(|error| failed(error)).ok()?;
         stream.seek(std::io::SeekFrom::Start(first)).await.inspect_err(|error| failed(error)).ok()?;
-        let reader = self.torrents.funnel.as_ref().and_then(|funnel| {
-            let offset = torrent.handle.metadata.load_full()?.file_infos.get(index)?.offset_in_torrent + first;
-            Some((funnel.swarm(torrent.info.info_hash)?.reader(), offset))
-        });
+        let reader = self.funnel.reader(&torrent.handle, index, first);
         Some(MediaBody::new(stream, length, reader, self.stall_timeout, torrent.cancel.clone(), slot))
     }
 }

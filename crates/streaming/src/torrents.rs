@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use librqbit::{ManagedTorrent, ManagedTorrentState, TorrentStatsState};
 use tokio_util::sync::CancellationToken;
 
-use crate::funnel::{Funnel, Swarm};
 use crate::{InfoHash, LivePeer, State, Stats, TorrentInfo, Transport};
 
 /// A torrent of the session.
@@ -28,8 +27,7 @@ impl Torrent {
         )
     }
 
-    /// `swarm` has the lanes that librqbit takes for peers.
-    pub(crate) fn stats(&self, swarm: Option<&Swarm>) -> Stats {
+    pub(crate) fn stats(&self) -> Stats {
         let stats = self.handle.stats();
         let state = match stats.state {
             TorrentStatsState::Initializing { .. } => State::Checking,
@@ -42,33 +40,26 @@ impl Torrent {
         let have_bytes = if state == State::Checking { 0 } else { stats.file_progress.iter().sum() };
         let total_bytes = self.info.files.iter().map(|file| file.length).sum();
         let live = stats.live.as_ref();
-        let lanes = swarm.map_or(0, |swarm| u32::try_from(swarm.lanes_opened()).unwrap_or(u32::MAX));
         Stats {
             state,
             have_bytes,
             total_bytes,
             download_bps: live.map_or(0, |live| live.download_speed.as_bytes()),
             upload_bps: live.map_or(0, |live| live.upload_speed.as_bytes()),
-            peers_known: live.map_or(0, |live| live.snapshot.peer_stats.seen.saturating_sub(lanes)),
+            peers_known: live.map_or(0, |live| live.snapshot.peer_stats.seen),
         }
     }
 
-    /// `swarm` knows how those are connected that librqbit reaches through a proxy, and which are lanes.
-    pub(crate) fn peers(&self, swarm: Option<&Swarm>) -> Vec<LivePeer> {
+    pub(crate) fn peers(&self) -> Vec<LivePeer> {
         let Some(live) = self.handle.live() else { return Vec::new() };
         // By default it tells of those that are connected only.
         let snapshot = live.per_peer_stats_snapshot(Default::default());
         let peers = snapshot.peers.into_iter().filter_map(|(addr, stats)| {
             let addr: SocketAddr = addr.parse().ok()?;
-            let addr = SocketAddr::new(addr.ip().to_canonical(), addr.port());
-            if swarm.is_some_and(|swarm| swarm.is_lane(addr)) {
-                return None;
-            }
-            // Its type has no name outside of librqbit.
+            // Its type has no name outside of librqbit. A proxy (SOCKS) is reached over TCP.
             let is_utp = stats.conn_kind?.to_string() == "uTP";
-            let transport = swarm.and_then(|swarm| swarm.transport(addr));
-            let transport = transport.unwrap_or(if is_utp { Transport::Utp } else { Transport::Tcp });
-            Some(LivePeer { addr, transport })
+            let transport = if is_utp { Transport::Utp } else { Transport::Tcp };
+            Some(LivePeer { addr: SocketAddr::new(addr.ip().to_canonical(), addr.port()), transport })
         });
         peers.collect()
     }
@@ -81,24 +72,12 @@ impl std::fmt::Debug for Torrent {
 }
 
 /// All torrents by info hash.
-#[derive(Debug)]
-pub(crate) struct Torrents {
-    all: Mutex<BTreeMap<InfoHash, Arc<Torrent>>>,
-    pub(crate) funnel: Option<Arc<Funnel>>,
-}
+#[derive(Debug, Default)]
+pub(crate) struct Torrents(Mutex<BTreeMap<InfoHash, Arc<Torrent>>>);
 
 impl Torrents {
-    pub(crate) fn new(funnel: Option<Arc<Funnel>>) -> Self {
-        Self { all: Mutex::default(), funnel }
-    }
-
     pub(crate) fn get(&self, info_hash: InfoHash) -> Option<Arc<Torrent>> {
         self.lock().get(&info_hash).cloned()
-    }
-
-    /// The swarm of a torrent that has had peers or readers.
-    pub(crate) fn swarm(&self, info_hash: InfoHash) -> Option<Arc<Swarm>> {
-        self.funnel.as_ref()?.known(info_hash)
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Torrent>> {
@@ -113,14 +92,11 @@ impl Torrents {
     pub(crate) fn remove(&self, info_hash: InfoHash) -> Option<Arc<Torrent>> {
         let torrent = self.lock().remove(&info_hash)?;
         torrent.cancel.cancel();
-        if let Some(funnel) = &self.funnel {
-            funnel.forget(info_hash);
-        }
         Some(torrent)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<InfoHash, Arc<Torrent>>> {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

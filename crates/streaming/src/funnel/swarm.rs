@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
@@ -30,7 +30,7 @@ pub(crate) struct Swarm {
     piece_bytes: u32,
     inner: Mutex<Inner>,
     next: AtomicU64,
-    lanes_opened: AtomicU64,
+    lanes_opened: AtomicU32,
     changed: Arc<Notify>,
     tasks: TaskTracker,
     cancel: CancellationToken,
@@ -78,7 +78,7 @@ impl Swarm {
             piece_bytes: geometry.piece_bytes,
             inner: Mutex::new(inner),
             next: AtomicU64::new(1),
-            lanes_opened: AtomicU64::new(0),
+            lanes_opened: AtomicU32::new(0),
             changed: Arc::default(),
             tasks: tasks.clone(),
             cancel: cancel.clone(),
@@ -99,13 +99,13 @@ impl Swarm {
     }
 
     /// How many lanes librqbit has ever seen, and takes for peers.
-    pub(crate) fn lanes_opened(&self) -> u64 {
+    pub(crate) fn lanes_opened(&self) -> u32 {
         self.lanes_opened.load(Ordering::Relaxed)
     }
 
     /// One who reads, from some byte of the torrent on.
-    pub(crate) fn reader(self: &Arc<Self>) -> Reader {
-        Reader { swarm: self.clone(), key: self.next.fetch_add(1, Ordering::Relaxed), last: None }
+    pub(crate) fn reader(self: &Arc<Self>, offset: u64) -> Reader {
+        Reader { swarm: self.clone(), key: self.next.fetch_add(1, Ordering::Relaxed), offset, told: None }
     }
 
     pub(super) fn enter(
@@ -238,16 +238,28 @@ impl std::fmt::Debug for Swarm {
 pub(crate) struct Reader {
     swarm: Arc<Swarm>,
     key: ReaderKey,
-    last: Option<(u64, bool)>,
+    /// Bytes from the torrent's beginning.
+    offset: u64,
+    told: Option<(u64, bool)>,
 }
 
 impl Reader {
-    /// Tells where it reads, in bytes from the torrent's beginning, and whether it waits for what is there.
-    pub(crate) fn at(&mut self, offset: u64, is_waiting: bool) {
+    /// So many bytes were read.
+    pub(crate) fn has_read(&mut self, bytes: u64) {
+        self.offset += bytes;
+        self.tell(false);
+    }
+
+    /// What comes next is not there.
+    pub(crate) fn waits(&mut self) {
+        self.tell(true);
+    }
+
+    fn tell(&mut self, is_waiting: bool) {
         // To the pool, a piece is a place.
-        let told = (offset / u64::from(self.swarm.piece_bytes), is_waiting);
-        if self.last.replace(told) != Some(told) {
-            self.swarm.act(|pool, now| pool.read(self.key, offset, is_waiting, now));
+        let told = (self.offset / u64::from(self.swarm.piece_bytes), is_waiting);
+        if self.told.replace(told) != Some(told) {
+            self.swarm.act(|pool, now| pool.read(self.key, self.offset, is_waiting, now));
         }
     }
 }
