@@ -3,6 +3,9 @@
 //! librqbit connects through a SOCKS5 proxy (RFC 1928) on the loopback interface, which is this: that is all of it that can be told where to
 //! connect to. What goes to a torrent's peers passes a [`relay`], which sees the frames; everything else (HTTP trackers, peers that are asked
 //! for metadata) is passed on unseen. Peers that connect to librqbit by themselves go to it directly.
+//!
+//! What would make it unnecessary, and what we would ask librqbit for: blocks of one piece from several peers, requests taken back when a
+//! stream seeks, a stream's readahead of its caller's choice, peers added at run time, and a word about pieces that were wrong.
 
 mod lane;
 mod message;
