@@ -42,7 +42,7 @@ async fn main() -> Result<()> {
         // What the bench starts as a process of its own, so that its time and memory can be told.
         ["part", "channel"] => swarm::ours::channels().await,
         ["part", "client"] => swarm::client::client().await,
-        ["part", "engine"] => stream::client::engine().await,
+        ["part", "engine"] => Box::pin(stream::client::engine()).await,
         ["part", "load"] => swarm::load::load().await,
         _ => bail!("there is no bench {}; without a name they are listed", words.join(" ")),
     }
