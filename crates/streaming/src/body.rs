@@ -16,7 +16,7 @@ use crate::funnel::Reader;
 
 /// Bytes read at once: a read blocks a thread for its disk access. From 128 KiB on, glibc asks the system for the memory of each chunk, and
 /// gives it back (`M_MMAP_THRESHOLD`, mallopt(3)).
-const CHUNK_LEN: usize = 128 << 10;
+const CHUNK_LEN: usize = 64 << 10;
 /// How often a waiting read looks again by itself. librqbit wakes a reader when its piece is there, but not when the torrent fails, or
 /// restarts after a failure.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
