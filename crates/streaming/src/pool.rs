@@ -58,6 +58,9 @@ pub(crate) enum Effect {
     Close(LaneKey),
 }
 
+/// How often to look for what is late.
+const LATE_AFTER: Duration = Duration::from_millis(30);
+
 /// A peer that was silent for so long although something was asked for has lost it.
 const LOST: Duration = Duration::from_secs(20);
 
@@ -105,6 +108,8 @@ pub(crate) struct Pool {
     readers: BTreeMap<ReaderKey, Reader>,
     lanes: lanes::Lanes,
     trust: Trust,
+    /// When all peers were looked at.
+    filled: Option<Instant>,
     effects: VecDeque<Effect>,
 }
 
@@ -119,6 +124,7 @@ impl Pool {
             readers: BTreeMap::new(),
             lanes: lanes::Lanes::default(),
             trust: Trust::default(),
+            filled: None,
             effects: VecDeque::new(),
         }
     }
@@ -275,6 +281,12 @@ impl Pool {
             self.release(key);
         }
         self.review_lanes(now);
+        // Where all is asked for, only time makes a difference: what is late is asked of others.
+        let has_open = self.blocks.values().any(|block| block.asked.is_empty());
+        if !has_open && self.filled.is_some_and(|last| now.saturating_duration_since(last) < LATE_AFTER) {
+            return;
+        }
+        self.filled = Some(now);
         let keys: Vec<_> = self.peers.keys().copied().collect();
         for key in keys {
             self.fill(key, now);

@@ -14,6 +14,8 @@ const ASKING: Duration = Duration::from_millis(300);
 const CHECKING: Duration = Duration::from_millis(700);
 /// How long librqbit is not connected again after it has ended a lane.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How long the lanes that there are have to be asked before there is another one for more speed.
+const STARVED_AFTER: Duration = Duration::from_millis(500);
 /// What librqbit fetches ahead of a stream (`PER_STREAM_BUF_DEFAULT`).
 const AHEAD_BYTES: u64 = 32 << 20;
 
@@ -112,6 +114,9 @@ impl Pool {
             }
             self.activate(now);
         }
+        if self.is_starved(now) {
+            self.activate(now);
+        }
         if self.lanes.all.values().all(|lane| lane.active.is_some()) {
             let key = self.lanes.open();
             self.effects.push_back(Effect::Open(key));
@@ -132,6 +137,19 @@ impl Pool {
             let is_asked = self.blocks.range((piece, 0)..=(piece, u32::MAX)).next().is_some();
             is_there && !is_asked && !self.lanes.delivered.contains_key(&piece)
         })
+    }
+
+    /// Whether peers could bring more than librqbit asks for: on fast lines that are long, what one lane is asked for is on its way.
+    fn is_starved(&self, now: Instant) -> bool {
+        let active = self.lanes.all.values().filter_map(|lane| lane.active);
+        let is_settled = active.clone().all(|at| now.saturating_duration_since(at) > STARVED_AFTER);
+        if !is_settled || active.count() >= ACTIVE_MAX || self.blocks.values().any(|block| block.asked.is_empty()) {
+            return false;
+        }
+        let lines = self.peers.values().filter(|peer| !peer.is_choking && peer.line.rate().is_some());
+        let (asked, windows) =
+            lines.fold((0, 0), |(asked, windows), peer| (asked + peer.asked, windows + peer.line.window()));
+        asked > 0 && windows > asked * 3 / 2
     }
 
     fn activate(&mut self, now: Instant) {
