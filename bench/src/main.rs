@@ -9,8 +9,11 @@ mod swarm;
 
 use anyhow::{Result, bail};
 
-/// What there is to measure.
-const BENCHES: [(&str, &str, &[(&str, &str)]); 3] = [
+/// A part of a bench, and what it measures.
+type Part = (&'static str, &'static str);
+
+/// What there is to measure, in parts where there are any.
+const BENCHES: [(&str, &str, &[Part]); 3] = [
     ("first-light", "drop to picture, one side's click to the other side's reaction, memory while playing", &[]),
     (
         "stream",
