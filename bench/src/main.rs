@@ -4,18 +4,31 @@
 #![allow(clippy::print_stdout, reason = "figures are what it is for")]
 
 mod first_light;
+mod stream;
 mod swarm;
 mod sync;
 mod sync_sim;
 
 use anyhow::{Context as _, Result, bail};
 
-/// What there is to measure.
-const BENCHES: [(&str, &str); 4] = [
-    ("first-light", "drop to picture, one side's click to the other side's reaction, memory while playing"),
-    ("sync-sim", "rooms in virtual time: our synchronisation beside five others' rules; a number says how many rooms"),
-    ("swarm", "desktop and browser exchange films; a second word names one part of it:"),
-    ("sync", "how far apart players are that show one film; a second word names one part of it:"),
+/// A part of a bench, and what it measures.
+type Part = (&'static str, &'static str);
+
+/// What there is to measure, in parts where there are any.
+const BENCHES: [(&str, &str, &[Part]); 5] = [
+    ("first-light", "drop to picture, one side's click to the other side's reaction, memory while playing", &[]),
+    (
+        "stream",
+        "films out of a swarm of foreign seeders, beside other clients; a second word names one part of it:",
+        &stream::PARTS,
+    ),
+    ("swarm", "desktop and browser exchange films; a second word names one part of it:", &swarm::PARTS),
+    ("sync", "how far apart players are that show one film; a second word names one part of it:", &sync::PARTS),
+    (
+        "sync-sim",
+        "rooms in virtual time: our synchronisation beside others' rules; a second word says how many rooms",
+        &[],
+    ),
 ];
 
 #[tokio::main]
@@ -24,13 +37,8 @@ async fn main() -> Result<()> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words[..] {
         [] => {
-            for (name, what) in BENCHES {
+            for (name, what, parts) in BENCHES {
                 println!("{name:12} {what}");
-                let parts: &[(&str, &str)] = match name {
-                    "swarm" => &swarm::PARTS,
-                    "sync" => &sync::PARTS,
-                    _ => &[],
-                };
                 for (name, what) in parts {
                     println!("    {name:9} {what}");
                 }
@@ -44,9 +52,12 @@ async fn main() -> Result<()> {
         ["swarm", part] => swarm::run(Some(part)).await,
         ["sync"] => sync::run(None).await,
         ["sync", part] => sync::run(Some(part)).await,
+        ["stream"] => stream::run(None).await,
+        ["stream", part] => stream::run(Some(part)).await,
         // What the bench starts as a process of its own, so that its time and memory can be told.
         ["part", "channel"] => swarm::ours::channels().await,
         ["part", "client"] => swarm::client::client().await,
+        ["part", "engine"] => Box::pin(stream::client::engine()).await,
         ["part", "load"] => swarm::load::load().await,
         _ => bail!("there is no bench {}; without a name they are listed", words.join(" ")),
     }

@@ -8,7 +8,7 @@ pub(crate) mod load;
 mod memory;
 pub(crate) mod ours;
 mod picture;
-mod remote;
+pub(crate) mod remote;
 mod report;
 mod tracker;
 mod whole;

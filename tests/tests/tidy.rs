@@ -16,7 +16,7 @@ const MAY_IMPORT: [(&str, &[&str]); 14] = [
     ("streamshare-media", &[]),
     // A module that the page loads by itself, when it needs it.
     ("streamshare-encodings", &[]),
-    ("streamshare-streaming", &["streamshare-media"]),
+    ("streamshare-streaming", &["streamshare-media", "streamshare-webtorrent"]),
     ("streamshare-webtorrent", &[]),
     ("streamshare-relay", &["streamshare-playsync", "streamshare-protocol", "streamshare-webtorrent"]),
     ("streamshare-ui", &["streamshare-ipc", "streamshare-media", "streamshare-playsync", "streamshare-protocol"]),
@@ -32,7 +32,10 @@ const MAY_IMPORT: [(&str, &[&str]); 14] = [
         ],
     ),
     ("streamshare-tests", &["streamshare-playsync", "streamshare-protocol"]),
-    ("streamshare-bench", &["streamshare-sync-sim", "streamshare-tests", "streamshare-webtorrent"]),
+    (
+        "streamshare-bench",
+        &["streamshare-streaming", "streamshare-sync-sim", "streamshare-tests", "streamshare-webtorrent"],
+    ),
     ("xtask", &[]),
 ];
 

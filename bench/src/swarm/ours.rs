@@ -11,14 +11,14 @@ use streamshare_webtorrent::channel::{Channel, Connector, IceConfig, PendingOffe
 use tokio::sync::mpsc;
 
 /// A command: its number, its name and its values.
-pub(super) struct Asked {
+pub(crate) struct Asked {
     id: Value,
-    pub(super) command: String,
+    pub(crate) command: String,
     values: Value,
 }
 
 impl Asked {
-    pub(super) fn text(&self, at: usize) -> Result<&str> {
+    pub(crate) fn text(&self, at: usize) -> Result<&str> {
         self.values[at].as_str().with_context(|| format!("{}: value {at} is no text", self.command))
     }
 
@@ -27,7 +27,7 @@ impl Asked {
         number.with_context(|| format!("{}: value {at} is no number", self.command))
     }
 
-    pub(super) fn reply(&self, result: Result<Value>) -> Result<()> {
+    pub(crate) fn reply(&self, result: Result<Value>) -> Result<()> {
         let line = match result {
             Ok(value) => json!({ "id": self.id, "value": value }),
             Err(error) => json!({ "id": self.id, "error": format!("{error:#}") }),
@@ -37,7 +37,7 @@ impl Asked {
 }
 
 /// Says that it is ready, and gives the commands on the standard input until it ends.
-pub(super) fn commands() -> Result<mpsc::Receiver<Asked>> {
+pub(crate) fn commands() -> Result<mpsc::Receiver<Asked>> {
     let (sender, commands) = mpsc::channel(1);
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {

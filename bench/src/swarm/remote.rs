@@ -15,7 +15,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 
 /// A process that takes commands. It ends with its input, thus when this is dropped.
 #[derive(Debug)]
-pub(super) struct Remote {
+pub(crate) struct Remote {
     name: String,
     input: ChildStdin,
     output: Lines,
@@ -27,7 +27,7 @@ pub(super) struct Remote {
 /// A command that was given and whose answer was not taken.
 #[derive(Debug)]
 #[must_use]
-pub(super) struct Asked(u64);
+pub(crate) struct Asked(u64);
 
 impl Remote {
     fn start(case: &Case, name: &str, command: &mut Command) -> Result<Self> {
@@ -40,14 +40,14 @@ impl Remote {
     }
 
     /// Chromium.
-    pub(super) fn browser(case: &Case) -> Result<Self> {
+    pub(crate) fn browser(case: &Case) -> Result<Self> {
         let mut command = bound("node")?;
         command.arg(root().join("bench/parts/browser.mjs"));
         Self::start(case, "browser", &mut command)
     }
 
     /// A part of this program, in a process of its own.
-    pub(super) fn ours(case: &Case, part: &str) -> Result<Self> {
+    pub(crate) fn ours(case: &Case, part: &str) -> Result<Self> {
         let this = std::env::current_exe().context("find this program")?;
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "TERM", "--"]).arg(this).args(["part", part]);
@@ -55,7 +55,7 @@ impl Remote {
     }
 
     /// The same, on one core alone.
-    pub(super) fn ours_on(case: &Case, part: &str, core: &str) -> Result<Self> {
+    pub(crate) fn ours_on(case: &Case, part: &str, core: &str) -> Result<Self> {
         let this = std::env::current_exe().context("find this program")?;
         let mut command = bound("taskset")?;
         command.args(["-c", core]).arg(this).args(["part", part]);
@@ -63,7 +63,7 @@ impl Remote {
     }
 
     /// A script in Node that uses packages which are only measured.
-    pub(super) fn node(case: &Case, script: &str) -> Result<Self> {
+    pub(crate) fn node(case: &Case, script: &str) -> Result<Self> {
         let packages = target_folder().join("tools/bench/package.json");
         if !packages.is_file() {
             bail!("{} is missing; `./dev bench` installs what is measured beside", packages.display());
@@ -74,7 +74,7 @@ impl Remote {
     }
 
     /// Gives a command.
-    pub(super) fn ask(&mut self, command: &str, values: &Value) -> Result<Asked> {
+    pub(crate) fn ask(&mut self, command: &str, values: &Value) -> Result<Asked> {
         let id = self.next;
         self.next += 1;
         let line = json!({ "id": id, "command": command, "values": values });
@@ -83,7 +83,7 @@ impl Remote {
     }
 
     /// Waits for a command's answer.
-    pub(super) fn answer(&mut self, asked: &Asked) -> Result<Value> {
+    pub(crate) fn answer(&mut self, asked: &Asked) -> Result<Value> {
         let end = Instant::now() + LIMIT;
         loop {
             if let Some(answer) = self.early.remove(&asked.0) {
@@ -99,18 +99,18 @@ impl Remote {
     }
 
     /// Gives a command and waits for its answer.
-    pub(super) fn call(&mut self, command: &str, values: &Value) -> Result<Value> {
+    pub(crate) fn call(&mut self, command: &str, values: &Value) -> Result<Value> {
         let asked = self.ask(command, values)?;
         self.answer(&asked)
     }
 
     /// CPU time that it used so far, in seconds: of its own process, not of those that it started.
-    pub(super) fn cpu_seconds(&self) -> Result<f64> {
+    pub(crate) fn cpu_seconds(&self) -> Result<f64> {
         cpu_seconds(self.process.id())
     }
 
     /// The process's id.
-    pub(super) fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.process.id()
     }
 
@@ -121,7 +121,7 @@ impl Remote {
 }
 
 /// CPU time that a process used so far, in seconds, to 10 ms.
-pub(super) fn cpu_seconds(id: u32) -> Result<f64> {
+pub(crate) fn cpu_seconds(id: u32) -> Result<f64> {
     let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).context("read a process's times")?;
     let (_, after) = stat.rsplit_once(')').context("a process's times")?;
     // proc(5): utime and stime are fields 14 and 15, in ticks, of which Linux tells programs that there are 100 a second.

@@ -8,6 +8,7 @@ use librqbit::Session;
 use tokio_util::sync::DropGuard;
 use tokio_util::task::TaskTracker;
 
+use crate::funnel::Funnel;
 use crate::holes::AllHoles;
 use crate::magnet::{Link, Magnet};
 use crate::metainfo::{MAX_METAINFO_LEN, Metainfo};
@@ -35,6 +36,7 @@ pub(crate) struct Inner {
     pub(crate) session: Arc<Session>,
     peer_id: [u8; 20],
     pub(crate) torrents: Arc<Torrents>,
+    pub(crate) funnel: Arc<Funnel>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) server: Arc<Server>,
     pub(crate) tasks: TaskTracker,
@@ -72,13 +74,15 @@ impl Engine {
             .map_err(|reason| StartError::Folder { path: config.state_dir.clone(), reason })?;
         let holes = Arc::new(holes);
         let factory = Factory { registry: registry.clone(), holes: holes.clone() };
-        let session = session::start(&config, peer_id, factory, cancel.child_token()).await?;
+        let tasks = TaskTracker::new();
+        let funnel = Funnel::start(&config.network, &tasks, cancel.clone()).await.map_err(StartError::Listen)?;
+        let session = session::start(&config, peer_id, factory, funnel.proxy_url(), cancel.child_token()).await?;
+        funnel.attach(&session);
         if let Err(error) = handover::finish_all(&session, &registry, &config.state_dir).await {
             tracing::warn!(%error, "torrents on their way were not found again");
         }
         let torrents = Arc::new(Torrents::new(session.listen_addr()));
         crate::register::restore(&session, &torrents, &holes, &cancel);
-        let tasks = TaskTracker::new();
         tasks.spawn(crate::search::keep_searching(session.clone(), torrents.clone(), cancel.clone()));
         let folder = session::folder(&config.state_dir);
         tasks.spawn(crate::checkpoint::keep_written(session.clone(), torrents.clone(), folder, cancel.clone()));
@@ -90,6 +94,7 @@ impl Engine {
             token,
             config.origins.clone(),
             torrents.clone(),
+            funnel.clone(),
             config.stall_timeout,
             &tasks,
             cancel.clone(),
@@ -102,6 +107,7 @@ impl Engine {
             session,
             peer_id,
             torrents,
+            funnel,
             registry,
             server,
             tasks,
@@ -279,19 +285,22 @@ impl Engine {
     /// A torrent's numbers, or `None` when it has not been added.
     #[must_use]
     pub fn stats(&self, info_hash: InfoHash) -> Option<Stats> {
-        self.0.torrents.get(info_hash).map(|torrent| torrent.stats())
+        let stats = self.0.torrents.get(info_hash)?.stats();
+        Some(self.0.funnel.stats(info_hash, stats))
     }
 
     /// The numbers of all torrents, in the order of their info hashes.
     #[must_use]
     pub fn all_stats(&self) -> Vec<(InfoHash, Stats)> {
-        self.0.torrents.all().iter().map(|torrent| (torrent.info.info_hash, torrent.stats())).collect()
+        let all = self.0.torrents.all().into_iter().map(|torrent| torrent.info.info_hash);
+        all.filter_map(|info_hash| Some((info_hash, self.stats(info_hash)?))).collect()
     }
 
     /// The peers that a torrent is connected to, in no order; none where it has not been added.
     #[must_use]
     pub fn peers(&self, info_hash: InfoHash) -> Vec<LivePeer> {
-        self.0.torrents.get(info_hash).map(|torrent| torrent.peers()).unwrap_or_default()
+        let peers = self.0.torrents.get(info_hash).map(|torrent| torrent.peers()).unwrap_or_default();
+        self.0.funnel.peers(info_hash, peers)
     }
 
     /// Waits until a torrent's files have been checked; its [`Stats`] tell what came of it. At once where it is unknown.

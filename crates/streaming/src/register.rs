@@ -147,6 +147,7 @@ pub(crate) fn restore(session: &Arc<Session>, torrents: &Torrents, holes: &AllHo
 pub(crate) async fn remove(inner: Arc<Inner>, info_hash: InfoHash, delete_files: bool) -> Result<(), RemoveError> {
     let _changing = inner.changing.lock().await;
     let torrent = inner.torrents.remove(info_hash).ok_or(RemoveError::UnknownTorrent)?;
+    inner.funnel.forget(info_hash);
     let is_shared = inner.registry.get(info_hash).is_some_and(|record| record.shared.is_some());
     let removed =
         inner.session.delete(TorrentIdOrHash::Hash(torrent.handle.info_hash()), delete_files && !is_shared).await;

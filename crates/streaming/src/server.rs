@@ -24,6 +24,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::InfoHash;
 use crate::body::{Body, MediaBody};
+use crate::funnel::Funnel;
 use crate::range::{self, Resolved};
 use crate::through::Through;
 use crate::torrents::{Torrent, Torrents};
@@ -63,6 +64,7 @@ pub(crate) struct Server {
     token: Token,
     origins: Vec<String>,
     torrents: Arc<Torrents>,
+    funnel: Arc<Funnel>,
     stall_timeout: Duration,
     streams: Arc<Semaphore>,
 }
@@ -78,6 +80,7 @@ impl Server {
         token: Token,
         origins: Vec<String>,
         torrents: Arc<Torrents>,
+        funnel: Arc<Funnel>,
         stall_timeout: Duration,
         tasks: &TaskTracker,
         cancel: CancellationToken,
@@ -85,7 +88,8 @@ impl Server {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let addr = listener.local_addr()?;
         let streams = Arc::new(Semaphore::new(MAX_STREAMS));
-        let server = Arc::new(Self { addr, host: addr.to_string(), token, origins, torrents, stall_timeout, streams });
+        let host = addr.to_string();
+        let server = Arc::new(Self { addr, host, token, origins, torrents, funnel, stall_timeout, streams });
         tasks.spawn(server.clone().accept(listener, tasks.clone(), cancel));
         Ok(server)
     }
@@ -257,7 +261,8 @@ impl Server {
         let failed = |error: &dyn std::fmt::Display| tracing::warn!(info_hash = %torrent.info.info_hash, %error, "cannot read a torrent");
         let stream = Through::open(self.torrents.clone(), torrent.info.info_hash, index, first).await;
         let stream = stream.inspect_err(|error| failed(error)).ok()?;
-        Some(MediaBody::new(stream, length, self.stall_timeout, torrent.cancel.clone(), slot))
+        let reader = self.funnel.reader(&torrent.handle, index, first);
+        Some(MediaBody::new(stream, length, reader, self.stall_timeout, torrent.cancel.clone(), slot))
     }
 }
 

@@ -1,0 +1,274 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+
+const BLOCK: u32 = 16 << 10;
+
+/// A peer as a line with a rate and a delay, which serves in order.
+struct Line {
+    blocks_a_second: f64,
+    delay: f64,
+    free: f64,
+    /// What it is to send, and when that arrives.
+    queue: VecDeque<(Place, f64)>,
+}
+
+/// A pool, its peers, and a librqbit that asks lanes for pieces in order from where the reader is.
+struct World {
+    pool: Pool,
+    begun: Instant,
+    now: f64,
+    lines: BTreeMap<PeerKey, Line>,
+    lanes: BTreeMap<LaneKey, BTreeSet<Place>>,
+    taken: BTreeSet<u32>,
+    missing: BTreeMap<u32, BTreeSet<u32>>,
+    blocks_a_piece: u32,
+    position: u32,
+    done: BTreeMap<u32, f64>,
+    sent: BTreeMap<PeerKey, usize>,
+}
+
+impl World {
+    fn new(pieces: u32, blocks_a_piece: u32, lines: &[(f64, f64)]) -> Self {
+        let geometry = Geometry { piece_count: pieces, piece_bytes: blocks_a_piece * BLOCK };
+        let mut world = Self {
+            pool: Pool::new(geometry),
+            begun: Instant::now(),
+            now: 0.0,
+            lines: BTreeMap::new(),
+            lanes: BTreeMap::new(),
+            taken: BTreeSet::new(),
+            missing: (0..pieces).map(|piece| (piece, (0..blocks_a_piece).collect())).collect(),
+            blocks_a_piece,
+            position: 0,
+            done: BTreeMap::new(),
+            sent: BTreeMap::new(),
+        };
+        for (key, (blocks_a_second, delay)) in (1..).zip(lines) {
+            let line = Line { blocks_a_second: *blocks_a_second, delay: *delay, free: 0.0, queue: VecDeque::new() };
+            world.lines.insert(key, line);
+            let full = vec![0xff; pieces.div_ceil(8) as usize];
+            let now = world.time();
+            world.pool.add_peer(key, now);
+            world.pool.want(key, true, now);
+            assert!(world.pool.bitfield(key, &full, now));
+            world.pool.choke(key, false, now);
+        }
+        world.seek(0);
+        world
+    }
+
+    fn time(&self) -> Instant {
+        self.begun + Duration::from_secs_f64(self.now)
+    }
+
+    fn seek(&mut self, piece: u32) {
+        self.position = piece;
+        let offset = u64::from(piece) * u64::from(self.pool.geometry.piece_bytes);
+        self.pool.read(1, offset, true, self.time());
+        self.settle();
+    }
+
+    /// Does what the pool says, until it says nothing more.
+    fn settle(&mut self) {
+        while let Some(effect) = self.pool.poll_effect() {
+            match effect {
+                Effect::Request(peer, place, length) => {
+                    assert_eq!(length, BLOCK);
+                    let line = self.lines.get_mut(&peer).unwrap();
+                    line.free = f64::max(line.free, self.now + line.delay / 2.0) + 1.0 / line.blocks_a_second;
+                    line.queue.push_back((place, line.free + line.delay / 2.0));
+                    *self.sent.entry(peer).or_default() += 1;
+                }
+                Effect::Cancel(peer, place, _) => {
+                    self.lines.get_mut(&peer).unwrap().queue.retain(|(other, _)| *other != place);
+                }
+                Effect::Open(lane) => {
+                    self.pool.lane_ready(lane, self.time());
+                }
+                Effect::Unchoke(lane) => {
+                    self.lanes.insert(lane, BTreeSet::new());
+                    self.ask(lane);
+                }
+                Effect::Deliver(lane, place) => self.deliver(lane, place),
+                Effect::Close(lane) => {
+                    for (piece, _) in self.lanes.remove(&lane).unwrap_or_default() {
+                        if self.taken.remove(&piece) {
+                            self.missing.insert(piece, (0..self.blocks_a_piece).collect());
+                        }
+                    }
+                }
+                Effect::Have(..) | Effect::Ban(_) => {}
+            }
+        }
+    }
+
+    /// librqbit fills a lane's window: whole pieces, from the reader on, then from the beginning.
+    fn ask(&mut self, lane: LaneKey) {
+        loop {
+            let Some(asked) = self.lanes.get(&lane) else { return };
+            if asked.len() >= 128 {
+                return;
+            }
+            let free = |piece: &&u32| !self.taken.contains(*piece);
+            let next = self.missing.range(self.position..).map(|(piece, _)| piece).find(free);
+            let Some(piece) = next.or_else(|| self.missing.keys().find(free)).copied() else { return };
+            self.taken.insert(piece);
+            let now = self.time();
+            for block in 0..self.blocks_a_piece {
+                self.lanes.get_mut(&lane).unwrap().insert((piece, block * BLOCK));
+                self.pool.request(lane, (piece, block * BLOCK), BLOCK, now);
+            }
+            self.pool.review(now);
+        }
+    }
+
+    fn deliver(&mut self, lane: LaneKey, (piece, begin): Place) {
+        assert!(self.lanes.get_mut(&lane).unwrap().remove(&(piece, begin)), "librqbit did not ask for it");
+        let missing = self.missing.get_mut(&piece).unwrap();
+        missing.remove(&(begin / BLOCK));
+        if missing.is_empty() {
+            self.missing.remove(&piece);
+            self.taken.remove(&piece);
+            self.done.insert(piece, self.now);
+            if piece == self.position {
+                let next = (piece..).find(|piece| !self.done.contains_key(piece)).unwrap();
+                self.position = next;
+                if next < self.pool.geometry.piece_count {
+                    let offset = u64::from(next) * u64::from(self.pool.geometry.piece_bytes);
+                    self.pool.read(1, offset, true, self.time());
+                }
+            }
+        }
+        self.ask(lane);
+    }
+
+    /// Lets time pass until something is true; how long that took, in seconds.
+    fn until(&mut self, is_true: impl Fn(&Self) -> bool) -> f64 {
+        let begun = self.now;
+        let mut reviewed = self.now;
+        while !is_true(self) {
+            assert!(self.now < begun + 600.0, "it never comes true");
+            let next = self.lines.iter().filter_map(|(key, line)| Some((line.queue.front()?.1, *key)));
+            let next = next.min_by(|left, right| left.0.total_cmp(&right.0));
+            match next {
+                Some((arrives, key)) if arrives < reviewed + 0.04 => {
+                    self.now = self.now.max(arrives);
+                    let (place, _) = self.lines.get_mut(&key).unwrap().queue.pop_front().unwrap();
+                    assert!(self.pool.block(key, place, BLOCK, self.time()));
+                }
+                _ => {
+                    reviewed += 0.04;
+                    self.now = self.now.max(reviewed);
+                    self.pool.review(self.time());
+                }
+            }
+            self.settle();
+        }
+        self.now - begun
+    }
+}
+
+/// Three peers of 2 MiB/s, 40 ms there and back.
+const THREE: [(f64, f64); 3] = [(128.0, 0.04); 3];
+
+#[test]
+fn all_peers_bring_one_piece() {
+    let mut world = World::new(64, 256, &THREE);
+    let floor = 256.0 / (3.0 * 128.0);
+    let first = world.until(|world| world.done.contains_key(&0));
+    assert!(first < 1.4 * floor, "{first} s, {floor} s at best");
+}
+
+#[test]
+fn a_seek_is_served_before_what_was_asked_for() {
+    let mut world = World::new(64, 256, &THREE);
+    world.until(|world| world.done.contains_key(&1));
+    world.seek(40);
+    let floor = 256.0 / (3.0 * 128.0);
+    let seek = world.until(|world| world.done.contains_key(&40));
+    assert!(seek < 1.3 * floor, "{seek} s, {floor} s at best");
+}
+
+#[test]
+fn a_slow_peer_holds_nothing_up() {
+    // 5 MB/s and 50 KB/s, pieces of 1 MiB, as fast as they come.
+    let mut world = World::new(64, 64, &[(305.0, 0.04), (3.0, 0.04)]);
+    world.until(|world| world.done.contains_key(&31));
+    let times: Vec<_> = (0..32).map(|piece| world.done[&piece]).collect();
+    let worst = times.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max);
+    assert!(worst < 0.5, "{worst} s between two pieces; 0.21 at best");
+    // It is used all the same, for what has time.
+    assert!(world.sent[&2] > 4, "{:?}", world.sent);
+}
+
+#[test]
+fn no_bandwidth_is_wasted() {
+    let mut world = World::new(32, 64, &THREE);
+    let took = world.until(|world| world.missing.is_empty());
+    let floor = 32.0 * 64.0 / (3.0 * 128.0);
+    assert!(took < 1.1 * floor, "{took} s, {floor} s at best");
+    let sent: usize = world.sent.values().sum();
+    assert!(sent < 32 * 64 + 64, "{sent} blocks were asked for");
+}
+
+#[test]
+fn what_a_lost_peer_was_asked_for_is_asked_of_others() {
+    let mut world = World::new(16, 64, &THREE);
+    world.until(|world| world.done.contains_key(&1));
+    world.lines.get_mut(&1).unwrap().queue.clear();
+    world.lines.get_mut(&1).unwrap().blocks_a_second = 1e-9;
+    world.until(|world| world.done.contains_key(&3));
+    let now = world.time();
+    world.pool.choke(2, true, now);
+    world.lines.get_mut(&2).unwrap().queue.clear();
+    world.settle();
+    world.until(|world| world.missing.is_empty());
+}
+
+#[test]
+fn liars_are_found() {
+    let mut trust = Trust::default();
+    for key in [1, 2, 3] {
+        trust.brought(7, key);
+    }
+    assert_eq!(trust.failed(), None, "it may have been any of them");
+    // From now on each works alone, and others apart from them.
+    assert!(trust.may_ask(7, 1) && trust.may_ask(8, 2));
+    trust.asked(7, 1);
+    assert!(!trust.may_ask(7, 2) && !trust.may_ask(7, 4));
+    trust.brought(7, 1);
+    trust.asked(8, 2);
+    trust.brought(8, 2);
+    assert_eq!(trust.failed(), Some(2));
+    // Who brings enough by itself is trusted again.
+    for piece in 10..15 {
+        trust.asked(piece, 3);
+        trust.brought(piece, 3);
+    }
+    assert!(trust.may_ask(20, 3));
+    trust.brought(20, 3);
+    assert!(trust.may_ask(20, 4));
+}
+
+#[test]
+fn strange_messages_do_no_harm() {
+    let now = Instant::now();
+    let mut pool = Pool::new(Geometry { piece_count: 10, piece_bytes: BLOCK });
+    pool.add_peer(1, now);
+    assert!(!pool.bitfield(1, &[0xff], now));
+    assert!(!pool.bitfield(1, &[0xff; 3], now));
+    // Spare bits are set where they must not be: they are no pieces.
+    assert!(pool.bitfield(1, &[0xff; 2], now));
+    assert!(pool.bitfield(1, &[0xff; 2], now), "once more");
+    assert!(!pool.have(1, 10, now) && pool.have(1, 9, now) && !pool.have(1, u32::MAX, now));
+    assert!(pool.block(1, (3, 0), 5, now), "a block that nobody asked for");
+    assert!(pool.block(9, (3, 0), 5, now));
+    pool.request(5, (3, 0), BLOCK, now);
+    pool.cancel(5, (3, 0));
+    pool.lane_ended(5, now);
+    pool.remove_peer(1, now);
+    pool.remove_peer(1, now);
+    assert_eq!(pool.offered(), [0, 0]);
+    assert!(pool.is_idle());
+}
