@@ -17,10 +17,6 @@ use tokio::sync::mpsc;
 
 pub use stack::WebRtc;
 
-/// How long an offer is good for, and how long a connection may take from the answer on. bittorrent-tracker's clients
-/// drop an offer after 50 s.
-pub const CONNECT_TIME: Duration = Duration::from_secs(50);
-
 /// How long candidates are gathered at most. Over a link of 300 ms, a TURN server whose name must be looked up has answered
 /// in half of it. Without STUN and TURN servers it takes some milliseconds; with servers that were silent before, 0.3 s.
 pub const GATHER_TIME: Duration = Duration::from_secs(2);
@@ -38,7 +34,7 @@ const OUTGOING_MESSAGES: usize = 4;
 const INCOMING_MESSAGES: usize = 16;
 
 /// How connections are made.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct IceConfig {
     /// STUN and TURN servers. Default: none, which does between machines that can reach each other.
     pub servers: Vec<IceServer>,
@@ -46,6 +42,15 @@ pub struct IceConfig {
     pub loopback: bool,
     /// Uses relays (TURN) only, which hides the machine's addresses. Default: not.
     pub relay_only: bool,
+    /// How long an offer is good for, and how long a connection may take from the answer on. Default: 50 s, after which
+    /// bittorrent-tracker's clients drop their offers.
+    pub connect_time: Duration,
+}
+
+impl Default for IceConfig {
+    fn default() -> Self {
+        Self { servers: Vec::new(), loopback: false, relay_only: false, connect_time: Duration::from_secs(50) }
+    }
 }
 
 /// A STUN or TURN server.
@@ -81,7 +86,7 @@ pub enum ConnectError {
     /// No way to the other side was found.
     #[error("no way to the peer was found")]
     Unreachable,
-    /// It took longer than [`CONNECT_TIME`].
+    /// It took longer than [`IceConfig::connect_time`].
     #[error("connecting took too long")]
     TimedOut,
 }

@@ -5,6 +5,7 @@
 //! missing. For a magnet link, [`Hybrid::resolve`] asks browsers for the metadata.
 
 mod bridges;
+mod client;
 mod fetch;
 mod peers;
 mod pipe;
@@ -52,7 +53,7 @@ pub struct HybridConfig {
     /// Offers in an announce. Default: 5, as webtorrent.
     pub offers: usize,
     /// Offers of all torrents that wait for answers at a time, half of them for torrents that miss something. Default: 100.
-    /// Each takes about 2 sockets for up to 50 s. What is announced without offers is still found by those of others.
+    /// Each takes about 2 sockets for up to [`IceConfig::connect_time`]. What is announced without offers is still found by those of others.
     pub max_offers: usize,
     /// How often the client hears something from an idle peer. Default: every 8 s, since librqbit waits 10 s by default.
     pub keep_alive: Duration,

@@ -1,16 +1,27 @@
-use super::random::Random;
-use std::{collections::HashMap, hash::Hash};
+use super::{Map, random::Random};
+use std::hash::Hash;
+
+/// Where a peer was found last, which spares looking it up: it mostly is still there. Right or wrong, it harms nothing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place(usize);
+
+impl Default for Place {
+    /// Nowhere.
+    fn default() -> Self {
+        Self(usize::MAX)
+    }
+}
 
 /// Peers of one kind, with their keys. Any of them can be drawn, found and removed in constant time.
 #[derive(Debug)]
 pub(crate) struct Pool<K, P> {
     peers: Vec<(K, P)>,
-    places: HashMap<K, usize>,
+    places: Map<K, usize>,
 }
 
 impl<K, P> Default for Pool<K, P> {
     fn default() -> Self {
-        Self { peers: Vec::new(), places: HashMap::new() }
+        Self { peers: Vec::new(), places: Map::default() }
     }
 }
 
@@ -23,8 +34,12 @@ impl<K: Copy + Eq + Hash, P> Pool<K, P> {
         self.places.get(key).map(|&place| &self.peers[place].1)
     }
 
-    pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut P> {
-        self.places.get(key).map(|&place| &mut self.peers[place].1)
+    /// Looks at `place` first, and notes there where the peer is.
+    fn get_mut(&mut self, key: &K, place: &mut Place) -> Option<&mut P> {
+        if self.peers.get(place.0).is_none_or(|(found, _)| found != key) {
+            *place = Place(*self.places.get(key)?);
+        }
+        self.peers.get_mut(place.0).map(|(_, peer)| peer)
     }
 
     pub(crate) fn insert(&mut self, key: K, peer: P) -> Option<P> {
@@ -81,10 +96,11 @@ impl<K: Copy + Eq + Hash, P> Group<K, P> {
         self.leechers.get(key).or_else(|| self.seeds.get(key))
     }
 
-    /// A peer that is where it belongs, to be changed there: one look where [`get`](Self::get) and
-    /// [`insert`](Self::insert) need four.
-    pub(crate) fn get_mut(&mut self, key: &K, is_seed: bool) -> Option<&mut P> {
-        if is_seed { self.seeds.get_mut(key) } else { self.leechers.get_mut(key) }
+    /// A peer that is where it belongs, to be changed there: one look at most where [`get`](Self::get) and
+    /// [`insert`](Self::insert) need four. `place` is what the last call for this peer left there.
+    pub(crate) fn get_mut(&mut self, key: &K, is_seed: bool, place: &mut Place) -> Option<&mut P> {
+        let pool = if is_seed { &mut self.seeds } else { &mut self.leechers };
+        pool.get_mut(key, place)
     }
 
     pub(crate) fn insert(&mut self, key: K, peer: P, is_seed: bool) -> Option<P> {

@@ -1,12 +1,14 @@
 //! One WebSocket of a peer, or of a client that announces for several torrents.
 
 use super::{
-    Tracker,
+    Map, Tracker,
+    pool::Place,
     swarms::{From, SocketId},
     visitor::{Allowance, Network},
 };
+use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt, Sink, SinkExt, Stream, StreamExt};
-use std::{collections::HashMap, pin::pin, sync::atomic::Ordering, time::Duration};
+use std::{pin::pin, sync::atomic::Ordering, time::Duration};
 use streamshare_webtorrent::tracker::{
     Announce, Announced, Answer, Event, Failure, InfoHash, PassedAnswer, PassedOffer, PeerId, PeerMessage, Scrape,
     TrackerMessage,
@@ -17,12 +19,19 @@ use tokio::{
 };
 use tokio_tungstenite::tungstenite::{
     Error, Message, Utf8Bytes,
-    protocol::{CloseFrame, frame::coding::CloseCode},
+    protocol::{
+        CloseFrame,
+        frame::{
+            Frame,
+            coding::{CloseCode, Data, OpCode},
+        },
+    },
 };
 
 /// What reaches a peer: messages of others wait here. Where it is full, the peer does not read, and they are dropped, for
 /// an offer is worth nothing when it is old.
-pub(super) type Outlet = mpsc::Sender<Utf8Bytes>;
+/// Each is the JSON of a message.
+pub(super) type Outlet = mpsc::Sender<Bytes>;
 
 /// Messages of others that wait for one socket: the offers and answers of a full room at once. At most 1 MB.
 const OUTLET_CAPACITY: usize = 64;
@@ -67,7 +76,9 @@ pub(super) async fn serve(tracker: &Tracker, mut socket: impl Socket, network: O
         id,
         outlet,
         network,
-        torrents: HashMap::new(),
+        torrents: Map::default(),
+        json: Vec::new(),
+        answers: BytesMut::new(),
         allowance: Allowance::full(config.messages_per_second, config.messages_burst, now),
         malformed: 0,
         excess: 0,
@@ -112,7 +123,7 @@ impl End {
 enum Happened {
     Stop,
     Incoming(Option<Result<Message, Error>>),
-    FromOthers(Utf8Bytes),
+    FromOthers(Bytes),
     Tick,
 }
 
@@ -122,7 +133,11 @@ struct Session<'a> {
     outlet: Outlet,
     network: Option<Network>,
     /// As whom it announced what.
-    torrents: HashMap<InfoHash, PeerId>,
+    torrents: Map<InfoHash, (PeerId, Place)>,
+    /// Where an answer is written.
+    json: Vec<u8>,
+    /// Where answers are until they are framed: the same memory for all of them.
+    answers: BytesMut,
     allowance: Allowance,
     malformed: u32,
     excess: u32,
@@ -130,7 +145,7 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    async fn run(&mut self, socket: &mut impl Socket, mut inbox: mpsc::Receiver<Utf8Bytes>) -> End {
+    async fn run(&mut self, socket: &mut impl Socket, mut inbox: mpsc::Receiver<Bytes>) -> End {
         let mut ticks = ticks();
         let mut heard = Instant::now();
         let tracker = self.tracker;
@@ -149,7 +164,7 @@ impl Session<'_> {
                 Happened::Tick => send(socket, Message::Ping(Default::default())).await,
                 Happened::Incoming(incoming) => {
                     heard = Instant::now();
-                    self.take_in(socket, incoming).await
+                    self.take_in(socket, incoming, heard).await
                 }
                 Happened::FromOthers(message) => pass_on(socket, message, &mut inbox).await,
             };
@@ -163,19 +178,25 @@ impl Session<'_> {
     }
 
     /// Handles a message and those that are there already.
-    async fn take_in(&mut self, socket: &mut impl Socket, first: Option<Result<Message, Error>>) -> Result<(), End> {
+    async fn take_in(
+        &mut self,
+        socket: &mut impl Socket,
+        first: Option<Result<Message, Error>>,
+        now: Instant,
+    ) -> Result<(), End> {
         let (mut next, mut room) = (Some(first), BATCH);
         while let Some(incoming) = next.take() {
             let reply = match incoming {
                 None | Some(Ok(Message::Close(_))) => return Err(End::Gone),
                 Some(Err(Error::Capacity(_))) => return Err(End::TooLong),
                 Some(Err(_)) => return Err(End::Gone),
-                Some(Ok(Message::Text(text))) => self.handle(&text)?,
+                Some(Ok(Message::Text(message))) => self.handle(&message, now)?,
                 Some(Ok(Message::Binary(_))) => self.refuse_malformed("a message must be text".to_owned())?,
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => None,
             };
             if let Some(reply) = reply {
-                send(socket, Message::Text(reply.to_json().into())).await?;
+                let answer = self.json_of(&reply);
+                send(socket, text(answer)).await?;
             }
             room -= 1;
             if room > 0 {
@@ -185,13 +206,19 @@ impl Session<'_> {
         Ok(())
     }
 
+    fn json_of(&mut self, answer: &TrackerMessage) -> Bytes {
+        self.json.clear();
+        answer.write_json(&mut self.json);
+        self.answers.extend_from_slice(&self.json);
+        self.answers.split().freeze()
+    }
+
     /// What a message leads to: an answer to its sender, and messages to others.
-    fn handle(&mut self, text: &str) -> Result<Option<TrackerMessage>, End> {
+    fn handle(&mut self, text: &str, now: Instant) -> Result<Option<TrackerMessage>, End> {
         let message = match PeerMessage::from_json(text) {
             Ok(message) => message,
             Err(error) => return self.refuse_malformed(error.to_string()),
         };
-        let now = Instant::now();
         if !self.allowance.take(cost(&message), now) {
             return self.refuse_excess(&message, now);
         }
@@ -211,8 +238,10 @@ impl Session<'_> {
     fn announce(&mut self, announce: Announce, now: Instant) -> TrackerMessage {
         let Announce { info_hash, peer_id, event, .. } = announce;
         let fail = |reason: String| TrackerMessage::Failure(Failure { reason, info_hash: Some(info_hash) });
-        let before = self.torrents.get(&info_hash).copied();
-        if before.is_none() && self.torrents.len() >= self.tracker.config.torrents_per_socket_max {
+        let count = self.torrents.len();
+        let entry = self.torrents.get_mut(&info_hash);
+        let before = entry.as_ref().map(|entry| entry.0);
+        if before.is_none() && count >= self.tracker.config.torrents_per_socket_max {
             return fail("too many torrents on one connection".to_owned());
         }
         let told = {
@@ -222,7 +251,9 @@ impl Session<'_> {
                 swarms.remove_web(info_hash, before, self.id);
             }
             let from = From { socket: self.id, outlet: &self.outlet, network: self.network };
-            swarms.announce_web(&from, &announce, now)
+            let mut nowhere = Place::default();
+            let place = entry.map_or(&mut nowhere, |(_, place)| place);
+            swarms.announce_web(&from, &announce, place, now)
         };
         let told = match told {
             Ok(told) => told,
@@ -234,7 +265,7 @@ impl Session<'_> {
         if event == Event::Stopped {
             self.torrents.remove(&info_hash);
         } else if before != Some(peer_id) {
-            self.torrents.insert(info_hash, peer_id);
+            self.torrents.insert(info_hash, (peer_id, Place::default()));
         }
         for (to, offer) in told.peers.iter().zip(announce.offers) {
             let (offer_id, sdp) = (offer.offer_id, offer.sdp);
@@ -285,7 +316,7 @@ impl Session<'_> {
     /// The socket is gone, and with it its peers.
     fn leave(&mut self) {
         let mut swarms = self.tracker.swarms();
-        for (info_hash, peer_id) in self.torrents.drain() {
+        for (info_hash, (peer_id, _)) in self.torrents.drain() {
             swarms.remove_web(info_hash, peer_id, self.id);
         }
     }
@@ -307,9 +338,16 @@ fn cost(message: &PeerMessage) -> u32 {
 }
 
 fn deliver(to: &Outlet, message: &TrackerMessage) {
-    if to.try_send(message.to_json().into()).is_err() {
+    let mut json = Vec::with_capacity(message.json_bytes());
+    message.write_json(&mut json);
+    if to.try_send(json.into()).is_err() {
         tracing::debug!("a peer is gone or does not read; a message for it is dropped");
     }
+}
+
+/// A message that is known to be text: as a [`Message::Text`] it would be looked through once more.
+fn text(json: Bytes) -> Message {
+    Message::Frame(Frame::message(json, OpCode::Data(Data::Text), true))
 }
 
 /// Queues a message; what is queued is sent by a flush.
@@ -318,11 +356,11 @@ async fn send(socket: &mut impl Socket, message: Message) -> Result<(), End> {
 }
 
 /// Queues a message of another peer and those that wait behind it.
-async fn pass_on(socket: &mut impl Socket, first: Utf8Bytes, inbox: &mut mpsc::Receiver<Utf8Bytes>) -> Result<(), End> {
-    send(socket, Message::Text(first)).await?;
+async fn pass_on(socket: &mut impl Socket, first: Bytes, inbox: &mut mpsc::Receiver<Bytes>) -> Result<(), End> {
+    send(socket, text(first)).await?;
     for _ in 1..BATCH {
         let Ok(message) = inbox.try_recv() else { break };
-        send(socket, Message::Text(message)).await?;
+        send(socket, text(message)).await?;
     }
     Ok(())
 }

@@ -1,7 +1,12 @@
 //! Who has or wants what: the tracker's memory, without IO and without a clock.
 
-use super::{TrackerConfig, pool::Group, random::Random, visitor::Network};
-use std::{collections::HashMap, net::SocketAddr};
+use super::{
+    Map, TrackerConfig,
+    pool::{Group, Place},
+    random::Random,
+    visitor::Network,
+};
+use std::net::SocketAddr;
 use streamshare_webtorrent::tracker::{Announce, Answer, Counts, Event, InfoHash, PeerId};
 use tokio::time::Instant;
 
@@ -13,7 +18,7 @@ pub(crate) struct SocketId(pub(crate) u64);
 #[derive(Debug)]
 pub(crate) struct Swarms<O> {
     config: TrackerConfig,
-    torrents: HashMap<InfoHash, Swarm<O>>,
+    torrents: Map<InfoHash, Swarm<O>>,
     census: Census,
     random: Random,
 }
@@ -45,7 +50,7 @@ struct WebPeer<O> {
 #[derive(Debug, Default)]
 struct Census {
     peers: usize,
-    by_network: HashMap<Network, usize>,
+    by_network: Map<Network, usize>,
 }
 
 /// The socket that an announce came by.
@@ -100,18 +105,20 @@ pub(crate) struct Load {
 
 impl<O: Clone> Swarms<O> {
     pub(crate) fn new(config: TrackerConfig, seed: u64) -> Self {
-        Self { config, torrents: HashMap::new(), census: Census::default(), random: Random::new(seed) }
+        Self { config, torrents: Map::default(), census: Census::default(), random: Random::new(seed) }
     }
 
     pub(crate) fn load(&self) -> Load {
         Load { torrents: self.torrents.len(), peers: self.census.peers }
     }
 
-    /// A peer announces by WebSocket: gives back who is to have its offers, at most one for each.
+    /// A peer announces by WebSocket: gives back who is to have its offers, at most one for each. `place` is what its last
+    /// announce of this torrent left there.
     pub(crate) fn announce_web(
         &mut self,
         from: &From<'_, O>,
         announce: &Announce,
+        place: &mut Place,
         now: Instant,
     ) -> Result<Told<O>, Refused> {
         let Announce { info_hash, peer_id, event, .. } = *announce;
@@ -122,7 +129,7 @@ impl<O: Clone> Swarms<O> {
         let is_seed = is_seed(event, announce.left);
         let swarm = entered(&mut self.torrents, &self.config, info_hash, now)?;
         let seen = Seen { at: now, network: from.network };
-        match swarm.web.get_mut(&peer_id, is_seed) {
+        match swarm.web.get_mut(&peer_id, is_seed, place) {
             // Most announces: nothing is new but the time.
             Some(peer) if peer.socket == from.socket && peer.seen.network == from.network => peer.seen = seen,
             Some(_) | None => {
@@ -197,7 +204,7 @@ impl<O: Clone> Swarms<O> {
 
 /// The torrent's swarm, a new one where there is none.
 fn entered<'a, O>(
-    torrents: &'a mut HashMap<InfoHash, Swarm<O>>,
+    torrents: &'a mut Map<InfoHash, Swarm<O>>,
     config: &TrackerConfig,
     info_hash: InfoHash,
     now: Instant,

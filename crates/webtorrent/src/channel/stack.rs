@@ -1,8 +1,7 @@
 //! The connections of webrtc-rs.
 
 use super::{
-    CONNECT_TIME, Channel, ConnectError, Connector, IceConfig, IceServer, MESSAGE_BYTES_MAX, Opening, PendingOffer,
-    addresses,
+    Channel, ConnectError, Connector, IceConfig, IceServer, MESSAGE_BYTES_MAX, Opening, PendingOffer, addresses,
     drive::drive,
     gathering::{Gathering, Servers},
     runtime::BufferedTokio,
@@ -278,7 +277,7 @@ impl PendingOffer for Offered {
     async fn answer(self: Box<Self>, answer: &str) -> Result<Channel, ConnectError> {
         let answer = RTCSessionDescription::answer(answer.to_owned()).map_err(description)?;
         let Self { peer, channel } = *self;
-        timeout(CONNECT_TIME, async move {
+        timeout(peer.stack.config.connect_time, async move {
             peer.connection().set_remote_description(answer).await.map_err(description)?;
             peer.open(channel).await
         })
@@ -301,7 +300,7 @@ impl fmt::Debug for Answered {
 impl Opening for Answered {
     async fn open(self: Box<Self>) -> Result<Channel, ConnectError> {
         let mut peer = self.peer;
-        timeout(CONNECT_TIME, async move {
+        timeout(peer.stack.config.connect_time, async move {
             let failed = peer.handler.failed.clone();
             let channel = tokio::select! {
                 channel = &mut peer.channel => channel.map_err(|_| ConnectError::Unreachable)?,

@@ -1,6 +1,6 @@
 //! Carries bytes between a channel, the shim and the client's TCP connection.
 
-use super::bridges::Bridges;
+use super::{bridges::Bridges, client::greet};
 use crate::{
     channel::{Channel, MESSAGE_BYTES_MAX},
     wire::{Shim, WireError},
@@ -8,7 +8,7 @@ use crate::{
 use bytes::{Buf, Bytes, BytesMut};
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::SocketAddr,
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
@@ -19,8 +19,6 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// How long the client's own listener, on this machine, may take.
-const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// How long the client may take for what a peer sent before it left.
 const DRAIN_TIME: Duration = Duration::from_secs(2);
 /// Bytes read from the client at a time.
@@ -67,14 +65,11 @@ pub(super) async fn pipe(
         () = replaced.cancelled() => return Err(PipeError::Duplicate),
     };
     let Some(handshake) = handshake else { return Ok(()) };
-    let client = async {
-        let mut client = TcpStream::connect(reachable(listener)).await?;
-        client.set_nodelay(true)?;
-        client.write_all(&handshake).await?;
-        io::Result::Ok(client)
+    let (client, _bridge) = tokio::select! {
+        greeted = greet(listener, &handshake, bridges) => greeted.map_err(PipeError::Client)?,
+        () = cancel.cancelled() => return Ok(()),
+        () = replaced.cancelled() => return Err(PipeError::Duplicate),
     };
-    let client = timeout(CONNECT_TIME, client).await.map_err(io::Error::from).flatten().map_err(PipeError::Client)?;
-    let _bridge = bridges.enter(client.local_addr().map_err(PipeError::Client)?);
     carry(channel, client, shim, to_peer, traffic, [cancel, &replaced]).await
 }
 
@@ -189,14 +184,4 @@ fn send(permit: tokio::sync::mpsc::Permit<'_, Bytes>, to_peer: &mut Bytes, traff
 fn receive(shim: &mut Shim, message: &[u8], traffic: &Traffic) -> Result<(), WireError> {
     traffic.down.fetch_add(message.len() as u64, Ordering::Relaxed);
     shim.handle_peer(message, Instant::now())
-}
-
-/// A listener on all interfaces is reached over the loopback one.
-fn reachable(mut listener: SocketAddr) -> SocketAddr {
-    match listener.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => listener.set_ip(Ipv4Addr::LOCALHOST.into()),
-        IpAddr::V6(ip) if ip.is_unspecified() => listener.set_ip(Ipv6Addr::LOCALHOST.into()),
-        IpAddr::V4(_) | IpAddr::V6(_) => {}
-    }
-    listener
 }

@@ -47,7 +47,12 @@ impl World {
         offers: usize,
     ) -> Result<Vec<&'static str>, Refused> {
         let from = From { socket: SocketId(socket), outlet: &name, network: network(1) };
-        let told = self.swarms.announce_web(&from, &announce(HASH, name, event, left, offers), self.now)?;
+        let told = self.swarms.announce_web(
+            &from,
+            &announce(HASH, name, event, left, offers),
+            &mut Place::default(),
+            self.now,
+        )?;
         let mut peers = told.peers;
         peers.sort_unstable();
         Ok(peers)
@@ -135,7 +140,10 @@ fn a_new_socket_replaces_the_old_one() {
     world.web(1, "ada", 5, 0);
     world.web(2, "ben", 5, 0);
     let from = From { socket: SocketId(3), outlet: &"ada again", network: network(3) };
-    world.swarms.announce_web(&from, &announce(HASH, "ada", Event::Started, Some(5), 0), world.now).unwrap();
+    world
+        .swarms
+        .announce_web(&from, &announce(HASH, "ada", Event::Started, Some(5), 0), &mut Place::default(), world.now)
+        .unwrap();
     assert_eq!(world.counts(), (0, 2, 0));
     assert_eq!(world.web(2, "ben", 5, 5), ["ada again"]);
     // The old socket ends at last, and takes nobody along.
@@ -213,6 +221,8 @@ fn the_census_is_right() {
         (config.peers_per_torrent_max, config.peers_per_address_max) = (25, 30);
     });
     let mut random = Random::new(11);
+    // Of whichever peer announced before: it must not matter.
+    let mut place = Place::default();
     let mut pick = |end: usize| random.sample(1, end)[0];
     let events = [Event::Started, Event::Stopped, Event::Completed, Event::Paused, Event::Update, Event::Update];
     for _ in 0..20_000 {
@@ -234,7 +244,12 @@ fn the_census_is_right() {
             }
             _ => {
                 let from = From { socket, outlet: &name, network };
-                let _ = world.swarms.announce_web(&from, &announce(info_hash, name, event, left, 5), world.now);
+                let announce = announce(info_hash, name, event, left, 5);
+                let told = world.swarms.announce_web(&from, &announce, &mut place, world.now);
+                if told.is_ok() && event != Event::Stopped {
+                    let there = world.swarms.torrents[&info_hash].web.get(&peer(name)).unwrap();
+                    assert_eq!((there.socket, there.seen.at), (socket, world.now));
+                }
             }
         }
         let swarms = &world.swarms;

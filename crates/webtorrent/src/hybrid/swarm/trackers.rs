@@ -2,7 +2,7 @@
 
 use super::{Done, Swarm};
 use crate::{
-    channel::{CONNECT_TIME, Connector, PendingOffer},
+    channel::{Connector, PendingOffer},
     hybrid::random_id,
     tracker::{Announced, Membership, Offer, OfferId, PassedOffer, Sdp, Transfer, is_web_socket},
 };
@@ -29,7 +29,8 @@ pub(super) struct Tracker {
 }
 
 struct Pending {
-    since: Instant,
+    /// When it is no good any more.
+    until: Instant,
     offer: Box<dyn PendingOffer>,
     _permit: OwnedSemaphorePermit,
 }
@@ -93,11 +94,11 @@ impl Tracker {
     }
 
     pub(super) fn next_expiry(&self) -> Option<Instant> {
-        self.offers.values().map(|pending| pending.since + CONNECT_TIME).min()
+        self.offers.values().map(|pending| pending.until).min()
     }
 
     pub(super) fn expire(&mut self, now: Instant) {
-        self.offers.retain(|_, pending| now < pending.since + CONNECT_TIME);
+        self.offers.retain(|_, pending| now < pending.until);
     }
 }
 
@@ -180,11 +181,11 @@ impl Swarm {
     }
 
     pub(super) fn announce(&mut self, number: u64, made: Vec<Made>) {
-        let (now, transfer) = (Instant::now(), self.transfer());
+        let (until, transfer) = (Instant::now() + self.shared.config.ice.connect_time, self.transfer());
         let Some(tracker) = self.trackers.get_mut(&number) else { return };
         let mut offers = Vec::new();
         for Made { offer, pending, permit } in made {
-            tracker.offers.insert(offer.offer_id, Pending { since: now, offer: pending, _permit: permit });
+            tracker.offers.insert(offer.offer_id, Pending { until, offer: pending, _permit: permit });
             offers.push(offer);
         }
         tracker.membership.announce(transfer, offers);
