@@ -12,7 +12,7 @@ use std::rc::Rc;
 use streamshare_ipc::{DropEvent, Hosted, Opening, Source, TorrentStats};
 use streamshare_media::FileKind;
 use streamshare_playsync::{Action, ClientConfig, LinkState};
-use streamshare_protocol::{Invitation, Name, Playlist, PlaylistItem, ResumeKey, RoomId};
+use streamshare_protocol::{Invitation, Name, Playlist, PlaylistItem, ResumeKey};
 use web_sys::File;
 use yew::prelude::*;
 
@@ -219,7 +219,7 @@ impl App {
         storage::set_name(&self.name);
         match entry {
             Entry::Start { relay: Some(relay) } => {
-                let room = new_room();
+                let room = ids::new_room();
                 match Invitation::new(&relay, room) {
                     Ok(invitation) => self.join(ctx, name, invitation),
                     Err(_) => self.refuse("The relay's address has to look like http://host:7411."),
@@ -247,9 +247,9 @@ impl App {
             Err(reason) => return self.refuse(&reason),
         };
         let shared = hosted.share.first().unwrap_or(&hosted.relay);
-        match Invitation::new(shared, new_room()) {
+        match Invitation::new(shared, ids::new_room()) {
             Ok(invitation) => {
-                let key = new_key();
+                let key = ids::new_key();
                 self.enter(ctx, name, invitation, &hosted.relay, key);
             }
             Err(error) => self.refuse(&error.to_string()),
@@ -257,7 +257,7 @@ impl App {
     }
 
     fn join(&mut self, ctx: &Context<Self>, name: Name, invitation: Invitation) {
-        let key = self.shell.resume_key(&invitation).unwrap_or_else(new_key);
+        let key = self.shell.resume_key(&invitation).unwrap_or_else(ids::new_key);
         let relay = invitation.relay().to_owned();
         self.enter(ctx, name, invitation, &relay, key);
     }
@@ -305,11 +305,7 @@ impl App {
     fn take_wish(&mut self, ctx: &Context<Self>, wish: Wish) {
         match wish {
             Wish::Leave => self.leave(),
-            Wish::Retry => {
-                if let Some(stay) = &self.stay {
-                    stay.session.retry();
-                }
-            }
+            Wish::Retry => self.stay.iter().for_each(|stay| stay.session.retry()),
             Wish::Add(source) => self.additions.begin(source),
             Wish::PickFiles => self.picking = Some(self.shell.pick_files(ctx.link().callback(Msg::Picked))),
             Wish::CancelAddition(id) => {
@@ -323,15 +319,9 @@ impl App {
                     stay.session.set_sound(volume, muted);
                 }
             }
-            Wish::Caption(id) => {
-                if let Some(stay) = &self.stay {
-                    stay.session.captions().choose(id);
-                }
-            }
+            Wish::Caption(id) => self.stay.iter().for_each(|stay| stay.session.captions().choose(id)),
             Wish::CaptionFile(file) => {
-                if let Some(stay) = &self.stay {
-                    stay.session.captions().take_file(file);
-                }
+                self.stay.iter().for_each(|stay| stay.session.captions().take_file(file.clone()))
             }
             Wish::Tell(kind, text) => self.toasts.show(kind, text),
         }
@@ -407,20 +397,4 @@ impl App {
         }
         if self.stay.is_some() { self.additions.begin(source) } else { self.held.push(source) }
     }
-}
-
-fn new_room() -> RoomId {
-    ids::room_id(&random())
-}
-
-fn new_key() -> ResumeKey {
-    ids::resume_key(&random())
-}
-
-/// Bytes from the browser's source of randomness.
-fn random<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    let crypto = web_sys::window().expect("a page has a window").crypto().expect("every supported browser has it");
-    crypto.get_random_values_with_u8_array(&mut bytes).expect("fewer bytes than the API's cap of 65536");
-    bytes
 }
