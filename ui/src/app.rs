@@ -13,7 +13,7 @@ use std::rc::Rc;
 use streamshare_ipc::{DropEvent, Hosted, Opening, Source, TorrentStats};
 use streamshare_media::FileKind;
 use streamshare_playsync::{Action, ClientConfig, LinkState};
-use streamshare_protocol::{Invitation, Name, Playlist, PlaylistItem, ResumeKey, RoomId};
+use streamshare_protocol::{Invitation, Name, Playlist, PlaylistItem, ResumeKey};
 use web_sys::File;
 use yew::prelude::*;
 
@@ -319,11 +319,7 @@ impl App {
     fn take_wish(&mut self, ctx: &Context<Self>, wish: Wish) {
         match wish {
             Wish::Leave => self.leave(),
-            Wish::Retry => {
-                if let Some(stay) = &self.stay {
-                    stay.session.retry();
-                }
-            }
+            Wish::Retry => self.stay.iter().for_each(|stay| stay.session.retry()),
             Wish::Add(source) => self.additions.begin(source),
             Wish::PickFiles => self.picking = Some(self.shell.pick_files(ctx.link().callback(Msg::Picked))),
             Wish::CancelAddition(id) => {
@@ -337,15 +333,9 @@ impl App {
                     stay.session.set_sound(volume, muted);
                 }
             }
-            Wish::Caption(id) => {
-                if let Some(stay) = &self.stay {
-                    stay.session.captions().choose(id);
-                }
-            }
+            Wish::Caption(id) => self.stay.iter().for_each(|stay| stay.session.captions().choose(id)),
             Wish::CaptionFile(file) => {
-                if let Some(stay) = &self.stay {
-                    stay.session.captions().take_file(file);
-                }
+                self.stay.iter().for_each(|stay| stay.session.captions().take_file(file.clone()))
             }
             Wish::Tell(kind, text) => self.toasts.show(kind, text),
         }

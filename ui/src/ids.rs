@@ -10,12 +10,12 @@ pub(crate) const ROOM_LETTERS: usize = 12;
 pub(crate) const KEY_LETTERS: usize = 26;
 
 /// A room's id from random bytes.
-pub(crate) fn room_id(random: &[u8; ROOM_LETTERS]) -> RoomId {
+fn room_id(random: &[u8; ROOM_LETTERS]) -> RoomId {
     RoomId::new(&letters(random)).expect("the alphabet and the length are legal")
 }
 
 /// A resume key from random bytes.
-pub(crate) fn resume_key(random: &[u8; KEY_LETTERS]) -> ResumeKey {
+fn resume_key(random: &[u8; KEY_LETTERS]) -> ResumeKey {
     ResumeKey::new(&letters(random)).expect("the alphabet and the length are legal")
 }
 
@@ -40,6 +40,24 @@ fn random<const N: usize>() -> [u8; N] {
 /// One letter for each byte, by its low five bits: 256 is a multiple of 32, so every letter is equally likely.
 fn letters(random: &[u8]) -> String {
     random.iter().map(|byte| char::from(ALPHABET[usize::from(byte & 31)])).collect()
+}
+
+/// A room that nobody can guess.
+pub(crate) fn new_room() -> RoomId {
+    room_id(&random())
+}
+
+/// A key that nobody can guess.
+pub(crate) fn new_key() -> ResumeKey {
+    resume_key(&random())
+}
+
+/// Bytes from the browser's source of randomness.
+fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    let crypto = web_sys::window().expect("a page has a window").crypto().expect("every supported browser has it");
+    crypto.get_random_values_with_u8_array(&mut bytes).expect("fewer bytes than the API's cap of 65536");
+    bytes
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ mod tests {
     fn texts_in_many_encodings() {
         for (name, text) in [
             ("windows-1252", "Grüße aus Köln, «déjà vu» – l’été où naît le garçon"),
+            ("windows-1252", "Réplique 1"),
             ("windows-1251", "Съешь же ещё этих мягких французских булок, да выпей чаю"),
             ("windows-1250", "Příliš žluťoučký kůň úpěl ďábelské ódy"),
             ("windows-1253", "Ξεσκεπάζω την ψυχοφθόρα βδελυγμία"),
