@@ -30,7 +30,7 @@ const FROM_NPM: [(&str, &str); 8] = [
 ];
 
 /// From ui/static, under the same name.
-const OWN: [&str; 13] = [
+const OWN: [&str; 14] = [
     "index.html",
     "app.css",
     "boot.js",

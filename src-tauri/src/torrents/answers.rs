@@ -8,7 +8,7 @@ use streamshare_ipc::{
 use streamshare_media::{FileKind, FindError};
 use streamshare_protocol::{TorrentId, limits::FILENAME_BYTES_MAX};
 use streamshare_streaming::{
-    AddError, Engine, FileInfo, InfoHash, Keeping as EngineKeeping, OpenError, StartError, State, Stats, TorrentInfo,
+    AddError, Engine, InfoHash, Keeping as EngineKeeping, OpenError, StartError, State, Stats, TorrentInfo,
 };
 
 /// What a torrent puts into a playlist.

@@ -2,8 +2,8 @@
 
 use super::icons::{Icon, icon, logo};
 use super::{
-    add::Add, beside::Beside, invite::Invite, members::Members, player::Player, playlist::PlaylistView, ready, shelf::Shelf,
-    skew::SkewView,
+    add::Add, beside::Beside, invite::Invite, members::Members, player::Player, playlist::PlaylistView, ready,
+    shelf::Shelf, skew::SkewView,
 };
 use crate::additions::PendingView;
 use crate::app::Wish;
