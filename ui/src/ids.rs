@@ -42,24 +42,6 @@ fn letters(random: &[u8]) -> String {
     random.iter().map(|byte| char::from(ALPHABET[usize::from(byte & 31)])).collect()
 }
 
-/// A room that nobody can guess.
-pub(crate) fn new_room() -> RoomId {
-    room_id(&random())
-}
-
-/// A key that nobody can guess.
-pub(crate) fn new_key() -> ResumeKey {
-    resume_key(&random())
-}
-
-/// Bytes from the browser's source of randomness.
-fn random<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    let crypto = web_sys::window().expect("a page has a window").crypto().expect("every supported browser has it");
-    crypto.get_random_values_with_u8_array(&mut bytes).expect("fewer bytes than the API's cap of 65536");
-    bytes
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -118,17 +118,7 @@ impl Session {
                 core.take(Input::Tick, false);
             }
         }));
-        let told = on_event.clone();
-        let captions = Captions::new(
-            player.node(),
-            Rc::clone(&torrents),
-            Callback::from(move |event| {
-                told.emit(match event {
-                    CaptionsEvent::Changed => SessionEvent::Changed,
-                    CaptionsEvent::Failed(reason) => SessionEvent::Failed(reason),
-                });
-            }),
-        );
+        let captions = captions(&*player, &torrents, &on_event);
         let core = Rc::new_cyclic(|this| Core {
             client: RefCell::new(Client::new(config)),
             waiting: RefCell::default(),
@@ -220,6 +210,15 @@ impl Session {
             trouble: self.core.trouble.borrow().clone(),
         }
     }
+}
+
+/// The subtitles of what a player shows.
+fn captions(player: &dyn PlayerPort, torrents: &Rc<dyn TorrentsPort>, on_event: &Callback<SessionEvent>) -> Captions {
+    let told = on_event.reform(|event| match event {
+        CaptionsEvent::Changed => SessionEvent::Changed,
+        CaptionsEvent::Failed(reason) => SessionEvent::Failed(reason),
+    });
+    Captions::new(player.node(), Rc::clone(torrents), told)
 }
 
 impl Core {

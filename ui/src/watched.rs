@@ -137,7 +137,7 @@ fn key(item: &PlaylistItem) -> String {
 mod tests {
     use super::*;
     use streamshare_playsync::MemberView;
-    use streamshare_protocol::{Filename, MemberId, Name, Playlist, TorrentId};
+    use streamshare_protocol::{Filename, MemberId, Name, Playlist, StallPolicy, TorrentId};
 
     /// A room in which the film is on as this item.
     fn room(item: u64, seconds: f64, members: u64) -> View {
@@ -152,6 +152,7 @@ mod tests {
             player: None,
             position: None,
             buffer: None,
+            skew_ms: None,
         };
         View {
             link: LinkState::Joined,
@@ -161,6 +162,10 @@ mod tests {
             position: MediaTime::saturating(seconds),
             duration: Some(MediaTime::saturating(1000.0)),
             needs_gesture: false,
+            skew: None,
+            waiting_for: Vec::new(),
+            speed: 1.0,
+            stall_policy: StallPolicy::Wait,
         }
     }
 

@@ -91,10 +91,10 @@ mod tests {
     async fn tells_where_to() {
         let (target, answer) =
             ask(b"\x05\x02\x00\x02\x01\x08librqbit\x06secret\x05\x01\x00\x01\x01\x02\x03\x04\x1a\xe1").await;
-        assert_eq!(target.unwrap(), "1.2.3.4:6881".parse().unwrap());
+        assert_eq!(target.unwrap(), "1.2.3.4:6881".parse::<SocketAddr>().unwrap());
         assert_eq!(answer, [5, 2, 1, 0]);
         let said = [&b"\x05\x01\x02\x01\x08librqbit\x06secret\x05\x01\x00\x04"[..], &[0; 15], &[1, 0, 80]].concat();
-        assert_eq!(ask(&said).await.0.unwrap(), "[::1]:80".parse().unwrap());
+        assert_eq!(ask(&said).await.0.unwrap(), "[::1]:80".parse::<SocketAddr>().unwrap());
     }
 
     #[tokio::test]
