@@ -136,7 +136,7 @@ impl Pool {
 
     /// Whether there is anything that time changes.
     pub(crate) fn is_idle(&self) -> bool {
-        self.blocks.is_empty() && !self.readers.values().any(|reader| reader.is_waiting)
+        self.blocks.is_empty() && !self.readers.values().any(|reader| reader.is_waiting) && !self.lanes.is_pausing()
     }
 
     /// A peer whose handshake was exchanged.

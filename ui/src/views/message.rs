@@ -5,8 +5,8 @@ use crate::additions::progress_text;
 use crate::app::Wish;
 use crate::ports::shell::Kind;
 use crate::session::{Media, Snapshot};
-use streamshare_playsync::{Action, View};
-use streamshare_protocol::{Invitation, Name};
+use streamshare_playsync::{Action, MemberView, View};
+use streamshare_protocol::{Invitation, Name, PlayerState};
 use yew::prelude::*;
 
 /// What a message is about; also what it looks like.
@@ -57,6 +57,8 @@ fn content(said: &Said<'_>) -> Option<(About, String)> {
     let Said { snapshot, forsaken, .. } = *said;
     let (room, player) = (&snapshot.room, &snapshot.player);
     let say = |about, text: &str| Some((about, text.to_owned()));
+    // A player that is to start together with the others stands meanwhile; it waits all the same where there is nothing to show.
+    let stalled = player.stalled || me(room).is_some_and(|me| me.player == Some(PlayerState::Stalled));
     match &snapshot.media {
         Media::Empty => say(
             About::Empty,
@@ -67,14 +69,14 @@ fn content(said: &Said<'_>) -> Option<(About, String)> {
         Media::Unsupported => say(About::Web, WEB),
         Media::Opened { .. } => match &player.failure {
             // What is there plays on until its end; then the reason is the torrent's, not the player's.
-            _ if said.broken.is_some() && (!player.ready || player.stalled || player.failure.is_some()) => {
+            _ if said.broken.is_some() && (!player.ready || stalled || player.failure.is_some()) => {
                 say(About::Error, said.broken.unwrap_or_default())
             }
             Some(reason) => Some((About::Error, reason.clone())),
-            None if forsaken && (!player.ready || player.stalled) => say(About::Buffering, FORSAKEN),
+            None if forsaken && (!player.ready || stalled) => say(About::Buffering, FORSAKEN),
             None if !player.ready => say(About::Loading, "Loading the video..."),
-            None if player.stalled && room.waiting_for.is_empty() => say(About::Buffering, "Buffering..."),
-            None if player.stalled => say(About::Buffering, "Buffering... The room waits for you."),
+            None if stalled && room.waiting_for.is_empty() => say(About::Buffering, "Buffering..."),
+            None if stalled => say(About::Buffering, "Buffering... The room waits for you."),
             None => match waiting_text(room) {
                 Some(text) => Some((About::Waiting, text)),
                 None if player.sound_only => say(About::SoundOnly, SOUND_ONLY),
@@ -84,9 +86,13 @@ fn content(said: &Said<'_>) -> Option<(About, String)> {
     }
 }
 
+fn me(room: &View) -> Option<&MemberView> {
+    room.members.iter().find(|member| member.is_me)
+}
+
 /// Whom the room waits for, where it does not wait for this person alone.
 fn waiting_text(room: &View) -> Option<String> {
-    let me = room.members.iter().find(|member| member.is_me).map(|member| &member.name);
+    let me = me(room).map(|member| &member.name);
     let names: Vec<&str> = room.waiting_for.iter().filter(|name| Some(*name) != me).map(Name::as_str).collect();
     match names[..] {
         [] => None,
@@ -147,7 +153,7 @@ mod tests {
     use super::*;
     use crate::captions::CaptionsView;
     use crate::ports::player::Sample;
-    use streamshare_playsync::{LinkState, MemberView};
+    use streamshare_playsync::LinkState;
     use streamshare_protocol::{MediaTime, MemberId, PlaybackState, Playlist, StallPolicy};
 
     fn about(media: Media, player: Sample) -> Option<About> {

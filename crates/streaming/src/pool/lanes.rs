@@ -52,6 +52,11 @@ impl Lanes {
         self.delivered.insert(piece, now);
     }
 
+    /// Whether no lane is opened for a moment.
+    pub(super) fn is_pausing(&self) -> bool {
+        self.not_before.is_some()
+    }
+
     fn open(&mut self) -> LaneKey {
         self.next += 1;
         self.all.insert(self.next, Lane { is_ready: false, active: None, was_asked: false });
@@ -92,6 +97,7 @@ impl Pool {
 
     pub(super) fn review_lanes(&mut self, now: Instant) {
         self.lanes.delivered.retain(|_, at| now.saturating_duration_since(*at) < CHECKING);
+        self.lanes.not_before = self.lanes.not_before.filter(|time| now < *time);
         let is_of_use = self.peers.values().any(|peer| peer.is_wanted && !peer.is_choking);
         if self.peers.is_empty() || !self.peers.values().any(|peer| peer.is_wanted) {
             // Nobody to get anything from: librqbit is to know, and to look for others.
@@ -99,7 +105,7 @@ impl Pool {
             all.into_iter().for_each(|key| self.close(key));
             return;
         }
-        if !is_of_use || self.lanes.not_before.is_some_and(|time| now < time) {
+        if !is_of_use || self.lanes.is_pausing() {
             return;
         }
         self.close_spoiled();

@@ -272,3 +272,21 @@ fn strange_messages_do_no_harm() {
     assert_eq!(pool.offered(), [0, 0]);
     assert!(pool.is_idle());
 }
+
+#[test]
+fn a_lane_that_librqbit_ended_is_replaced_by_and_by() {
+    let (now, later) = (Instant::now(), |seconds| Instant::now() + Duration::from_secs(seconds));
+    let mut pool = Pool::new(Geometry { piece_count: 4, piece_bytes: BLOCK });
+    pool.add_peer(1, now);
+    pool.want(1, true, now);
+    assert!(pool.bitfield(1, &[0xf0], now));
+    pool.choke(1, false, now);
+    let opened =
+        |pool: &mut Pool| std::iter::from_fn(|| pool.poll_effect()).any(|effect| matches!(effect, Effect::Open(_)));
+    assert!(opened(&mut pool) && pool.is_idle());
+    // As when the torrent is paused. The peer comes back at once, and then says nothing more.
+    pool.lane_ended(1, now);
+    assert!(!opened(&mut pool) && !pool.is_idle());
+    pool.review(later(5));
+    assert!(opened(&mut pool) && pool.is_idle());
+}
