@@ -317,7 +317,7 @@ impl Client {
         let head = self.head_id();
         if self.pending.anchor(head).is_some() {
             if let Some((joined, meant)) = self.pending.joined(head, (&former, &self.confirmed), relay_ms) {
-                self.control(joined.state, joined.position, meant, now);
+                self.control_joined(joined.state, joined.position, meant, now);
             }
             return;
         }

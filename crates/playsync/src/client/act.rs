@@ -1,7 +1,7 @@
 //! What leaves this client: what its person does, what its player brings about, and its reports.
 
 use super::follow::LAST_FRAME_S;
-use super::pending::{Again, Meant};
+use super::pending::{Again, Meant, Origin};
 use super::types::{Action, Notice, PlayerPhase, PlayerReport};
 use super::{Client, LinkState};
 use crate::{Now, anchor::Anchor};
@@ -117,7 +117,16 @@ impl Client {
         relay_ms + own_ms.max(others_ms).min(LEAD_MS_MAX)
     }
 
-    pub(super) fn control(&mut self, state: PlaybackState, position: MediaTime, meant: Meant, now: Now) {
+    fn control(&mut self, state: PlaybackState, position: MediaTime, meant: Meant, now: Now) {
+        self.control_from(Origin::Own, state, position, meant, now);
+    }
+
+    /// Joins what waits for the relay with what someone else did just before.
+    pub(super) fn control_joined(&mut self, state: PlaybackState, position: MediaTime, meant: Meant, now: Now) {
+        self.control_from(Origin::Joined, state, position, meant, now);
+    }
+
+    fn control_from(&mut self, origin: Origin, state: PlaybackState, position: MediaTime, meant: Meant, now: Now) {
         // Before the first HELLO there is no room to act in, nor a clock to tell the time by.
         if self.me.is_none() {
             return;
@@ -127,7 +136,7 @@ impl Client {
         let anchor = Anchor { position, at_ms, state, ..*self.anchor() };
         self.autostart = None;
         let item = self.head_id();
-        self.pending.push_control(id, (anchor, meant), item, now.mono);
+        self.pending.push_control(id, (anchor, meant, origin), item, now.mono);
         self.follower.handle_change(now.mono);
         if self.link == LinkState::Joined {
             self.send_control(id, anchor, item, now);

@@ -19,10 +19,20 @@ pub(super) enum Meant {
 /// later the room has moved on.
 const CONTROL_AGE_MAX: Duration = Duration::from_secs(5);
 
+/// Whose doing a command is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// The person's, or the player's, which starts or comes to its end.
+    Own,
+    /// It joins what the person meant with what someone else did just before. It is never joined itself: two clients'
+    /// joined commands may cross, too, and would be answered by further ones for ever.
+    Joined,
+}
+
 #[derive(Debug)]
 enum Act {
-    /// A course, the item that it is one through, and which part of it is meant.
-    Control(Anchor, Option<ItemId>, Meant),
+    /// A course, the item that it is one through, which part of it is meant, and by whom.
+    Control(Anchor, Option<ItemId>, Meant, Origin),
     Edit(EditOp),
     Set(Set),
 }
@@ -50,11 +60,11 @@ impl Pending {
     pub(super) fn push_control(
         &mut self,
         id: ActionId,
-        (anchor, meant): (Anchor, Meant),
+        (anchor, meant, origin): (Anchor, Meant, Origin),
         item: Option<ItemId>,
         now: MonoTime,
     ) {
-        self.waiting.push(Waiting { id, act: Act::Control(anchor, item, meant), since: now });
+        self.waiting.push(Waiting { id, act: Act::Control(anchor, item, meant, origin), since: now });
     }
 
     pub(super) fn push_edit(&mut self, edit: &Edit, now: MonoTime) {
@@ -79,14 +89,15 @@ impl Pending {
     /// The course that the person set last through this item, if the relay has not taken it yet.
     pub(super) fn anchor(&self, head: Option<ItemId>) -> Option<&Anchor> {
         self.waiting.iter().rev().find_map(|waiting| match &waiting.act {
-            Act::Control(anchor, item, _) if *item == head => Some(anchor),
+            Act::Control(anchor, item, ..) if *item == head => Some(anchor),
             Act::Control(..) | Act::Edit(_) | Act::Set(_) => None,
         })
     }
 
     /// Someone else's course through this item came before what waits. What it changed and nobody here meant to undo
     /// stays: a seek does not stop what someone else has just started, a pause does not take back someone else's seek.
-    /// Answers the course that both want together, where that is another one than what waits.
+    /// Answers the course that both want together, where that is another one than what waits. A person's act makes two
+    /// commands at most: where more of them cross, the last one in the room's order wins.
     pub(super) fn joined(
         &self,
         head: Option<ItemId>,
@@ -94,11 +105,15 @@ impl Pending {
         relay_ms: f64,
     ) -> Option<(Anchor, Meant)> {
         let of_head = self.waiting.iter().filter_map(|waiting| match &waiting.act {
-            Act::Control(anchor, item, meant) if *item == head => Some((*anchor, *meant)),
+            Act::Control(anchor, item, meant, origin) if *item == head => Some((*anchor, *meant, *origin)),
             Act::Control(..) | Act::Edit(_) | Act::Set(_) => None,
         });
-        let (own, meant) =
-            of_head.reduce(|(_, before), (own, meant)| (own, if before == meant { meant } else { Meant::Both }))?;
+        let (own, meant, origin) = of_head.reduce(|(_, before, _), (own, meant, origin)| {
+            (own, if before == meant { meant } else { Meant::Both }, origin)
+        })?;
+        if origin == Origin::Joined {
+            return None;
+        }
         let jumped = (other.position.seconds() - former.position(other.at_ms).seconds()).abs() > JUMP_S_MIN;
         let joined = match meant {
             Meant::Place if own.state != other.state => Anchor { state: other.state, ..own.moved_to(relay_ms) },
@@ -137,7 +152,7 @@ impl Pending {
             }
         });
         let again = |waiting: &Waiting| match &waiting.act {
-            Act::Control(anchor, item, _) => Again::Control(waiting.id, *anchor, *item),
+            Act::Control(anchor, item, ..) => Again::Control(waiting.id, *anchor, *item),
             Act::Edit(op) => Again::Edit(Edit { action_id: waiting.id, op: op.clone() }),
             Act::Set(set) => Again::Set(set.clone()),
         };

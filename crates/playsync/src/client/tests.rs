@@ -284,6 +284,28 @@ fn play_does_not_take_back_someone_elses_seek() {
 }
 
 #[test]
+fn what_joined_two_commands_is_not_joined_again() {
+    let mut client = watching();
+    client.handle(remote(PlaybackState::Paused, 21.0, 6, 1.0), now(1.0));
+    client.handle(Input::Local(Action::Seek(MediaTime::saturating(60.0))), now(2.0));
+    let own = sent_action(&drain(&mut client)).expect("a number");
+    client.handle(remote(PlaybackState::Playing, 21.0, 7, 2.0), now(2.0));
+    assert!(sent_action(&drain(&mut client)).is_some(), "the seek and the play are joined");
+    // Someone else's commands keep crossing, before and after the relay took the seek.
+    client.handle(remote(PlaybackState::Paused, 21.0, 8, 2.0), now(2.0));
+    assert_eq!(sent_action(&drain(&mut client)), None);
+    let (order, relay_time) = (order(9).expect("an order"), UnixMs::saturating(RELAY_MS + 2000.0));
+    client.handle(Input::Remote(RelayMessage::Taken { action_id: own, order, relay_time }), now(2.0));
+    client.handle(remote(PlaybackState::Paused, 40.0, 10, 2.0), now(2.0));
+    assert_eq!(sent_action(&drain(&mut client)), None);
+    // What the person does now is their own again.
+    client.handle(Input::Local(Action::Seek(MediaTime::saturating(70.0))), now(2.0));
+    drain(&mut client);
+    client.handle(remote(PlaybackState::Paused, 40.0, 11, 2.0), now(2.0));
+    assert!(sent_action(&drain(&mut client)).is_some());
+}
+
+#[test]
 fn a_player_at_its_end_alone_does_not_stop_the_room() {
     let mut client = watching();
     client.handle(Input::Remote(RelayMessage::Hello(hello(&[1], 0.0, 20.0, PlaybackState::Playing, 6))), now(0.0));
