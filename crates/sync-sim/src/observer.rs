@@ -22,6 +22,8 @@ const TOGETHER_MAX_US: u64 = 10_000_000;
 const NEAR_S: f64 = 3.0;
 /// Seeks in this time after a person's command belong to it.
 const WINDOW_US: u64 = 12_000_000;
+/// What a person does reaches the relay within this, and so does what is sent in answer to that.
+const PROMPTED_US: u64 = 2_000_000;
 /// So many changes of direction within so long are a limit cycle.
 const CYCLE_TURNS: usize = 4;
 const CYCLE_US: u64 = 10_000_000;
@@ -152,6 +154,13 @@ impl Observer {
         let seats: Vec<usize> = quiet.map(|(n, _)| n).collect();
         let timed = matches!(act, UserAct::Play | UserAct::Seek(_)) && seats.len() > 1;
         self.trial = timed.then_some(Trial { act, begun_us: t_us, seats, together_since: None });
+    }
+
+    /// The relay took a play, a pause or a seek. What was opened starts by itself, whenever it can.
+    pub(crate) fn took(&mut self, t_us: u64) {
+        if self.last_act.is_some_and(|(act, at)| act != UserAct::Open && t_us - at > PROMPTED_US) {
+            self.outcome.unprompted += 1;
+        }
     }
 
     /// Something outside of the scheme's power keeps a viewer from playing until then.

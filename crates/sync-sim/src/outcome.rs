@@ -101,6 +101,8 @@ pub struct Outcome {
     pub limit_cycles: u32,
     /// Times that a viewer that could play stood for 15 s in a room that should.
     pub deadlocks: u32,
+    /// Plays, pauses and seeks that reached the relay so late after a person's last act that it was not meant.
+    pub unprompted: u32,
     /// What did not agree in the end.
     pub disagreements: Vec<String>,
 }
@@ -123,6 +125,7 @@ impl Outcome {
         self.rate_off_max = self.rate_off_max.max(other.rate_off_max);
         self.limit_cycles += other.limit_cycles;
         self.deadlocks += other.deadlocks;
+        self.unprompted += other.unprompted;
         self.disagreements.extend(other.disagreements);
     }
 }

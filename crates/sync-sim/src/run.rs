@@ -52,9 +52,15 @@ pub fn each_cell(
 }
 
 /// A schedule of two or more commands that cross, with plain peers among those who give them; answers who did not end
-/// where everybody else did.
+/// where everybody else did, and whether commands brought about further ones without end.
 #[must_use]
 pub fn crossing(seed: u64) -> Vec<String> {
     let outcome = World::new(&Ours::default(), &Scenario::crossing(seed)).run(TOGETHER_S);
-    outcome.disagreements
+    verdict::crossing_faults(&outcome)
+}
+
+/// What happens in such a schedule, line by line.
+#[must_use]
+pub fn crossing_story(seed: u64) -> Vec<String> {
+    World::new(&Ours::default(), &Scenario::crossing(seed)).story(TOGETHER_S)
 }

@@ -48,6 +48,16 @@ pub fn faults(cell: Cell, outcome: &Outcome) -> Vec<String> {
     faults
 }
 
+/// What no schedule of commands that cross may ever show.
+#[must_use]
+pub fn crossing_faults(outcome: &Outcome) -> Vec<String> {
+    let mut faults = outcome.disagreements.clone();
+    if outcome.unprompted > 0 {
+        faults.push(format!("{} commands that nobody gave", outcome.unprompted));
+    }
+    faults
+}
+
 /// What many rooms of a kind must show together; answers what they miss. `slack` widens what is asked: 1 takes it as it is.
 #[must_use]
 pub fn missed(cell: Cell, outcome: &Outcome, slack: f64) -> Vec<String> {

@@ -18,11 +18,10 @@ use streamshare_playsync::MonoTime;
 const OBSERVE_US: u64 = 50_000;
 /// The relay's clock, above any clock reading of a viewer, so that a mix-up shows.
 const RELAY_START_US: u64 = 1_700_000_000_000_000;
-/// A room does not wait for a stall shorter than this, whoever's rules they are.
 /// How often a story says where everybody is.
 const TOLD_US: u64 = 1_000_000;
+/// A room does not wait for a stall shorter than this, whoever's rules they are.
 const WAITED_FOR_US: u64 = 1_200_000;
-
 /// What a room that waits for stalls may lose since its last command, and what a start may lie ahead.
 const STOOD_S: f64 = 30.0;
 const AHEAD_S: f64 = 1.0;
@@ -276,6 +275,7 @@ impl<'a, S: Scheme> World<'a, S> {
     fn relay_takes(&mut self, seat: usize, message: S::Up) {
         if let Some(course) = S::course(&message) {
             self.reference.take(course, self.t_us);
+            self.observer.took(self.t_us);
         }
         if let Some(speed) = S::speed(&message) {
             self.reference.take_speed(speed, self.t_us);

@@ -1,8 +1,10 @@
 //! Our rules in virtual time: hundreds of rooms must show what issue 4 asks for, and rules with a fault must not.
 //!
-//! A failing seed is printed; put it into `kept-seeds.txt` so that it is run for ever.
+//! Failing seeds are printed, and what happens in the first one's room, line by line; put them into `kept-seeds.txt` so that
+//! they are run for ever.
+#![allow(clippy::print_stdout, reason = "a failing room's story is for whoever looks for the cause")]
 
-use streamshare_sync_sim::run::{crossing, each_cell, ours};
+use streamshare_sync_sim::run::{crossing, crossing_story, each_cell, ours, story};
 use streamshare_sync_sim::{Cell, Mutant, Ours, Outcome, verdict};
 
 const KEPT: &str = include_str!("../kept-seeds.txt");
@@ -22,11 +24,19 @@ fn kept(wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = (String, u64)> {
     seeds.filter(move |(kind, _)| wanted(kind))
 }
 
+/// Prints where to begin to look.
+fn tell(room: &str, story: &[String]) {
+    println!("What happens in {room}:\n{}", story.join("\n"));
+}
+
 #[test]
 fn kept_seeds_hold() {
     for (kind, seed) in kept(|kind| kind != "crossing") {
         let cell = Cell::ALL.into_iter().find(|cell| cell.name() == kind).expect("a kind of room");
         let faults = verdict::faults(cell, &ours(&Ours::default(), cell, seed));
+        if !faults.is_empty() {
+            tell(&format!("{kind} {seed}"), &story(cell, seed));
+        }
         assert!(faults.is_empty(), "{kind} {seed}: {faults:?}");
     }
 }
@@ -37,7 +47,12 @@ fn rooms_stay_together() {
     let cells = each_cell(
         0..ROOMS,
         |cell, seed| ours(&Ours::default(), cell, seed),
-        |cell, seed, faults| failed.push(format!("{} {seed} # {}", cell.name(), faults.join(", "))),
+        |cell, seed, faults| {
+            if failed.is_empty() {
+                tell(&format!("{} {seed}", cell.name()), &story(cell, seed));
+            }
+            failed.push(format!("{} {seed} # {}", cell.name(), faults.join(", ")));
+        },
     );
     for (cell, outcome) in &cells {
         failed
@@ -49,12 +64,14 @@ fn rooms_stay_together() {
 #[test]
 fn commands_that_cross_end_alike_for_everyone() {
     let seeds = kept(|kind| kind == "crossing").map(|(_, seed)| seed).chain(0..CROSSINGS);
-    let failed: Vec<String> = seeds
-        .map(|seed| (seed, crossing(seed)))
-        .filter(|(_, faults)| !faults.is_empty())
-        .map(|(seed, faults)| format!("crossing {seed} # {}", faults.join(", ")))
-        .collect();
-    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    let failed: Vec<(u64, Vec<String>)> =
+        seeds.map(|seed| (seed, crossing(seed))).filter(|(_, faults)| !faults.is_empty()).collect();
+    if let Some((seed, _)) = failed.first() {
+        tell(&format!("crossing {seed}"), &crossing_story(*seed));
+    }
+    let lines: Vec<String> =
+        failed.iter().map(|(seed, faults)| format!("crossing {seed} # {}", faults.join(", "))).collect();
+    assert!(failed.is_empty(), "{}", lines.join("\n"));
 }
 
 /// A fault in the rules must show in the kind of room that is made to show it, as something that ours does not miss.
