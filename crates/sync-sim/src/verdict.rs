@@ -15,8 +15,6 @@ const ROUGH_P95_MS: f64 = 25.0;
 const HIDDEN_P95_MS: f64 = 1000.0;
 /// What a plain peer does is not scheduled: everybody else hears of it when it has happened, and has to catch up.
 const PLAIN_MS: f64 = 4000.0;
-/// A wall clock that somebody sets looks like a suspension, after which a client measures the relay's clock anew.
-const STEPPED_MS: f64 = 4000.0;
 /// From a person's seek until everyone is together within 40 ms.
 const SEEK_MS: f64 = 2000.0;
 /// From a person's start; half of what Jellyfin needs to wait for everybody and a bit.
@@ -96,11 +94,11 @@ pub fn missed(cell: Cell, outcome: &Outcome, slack: f64) -> Vec<String> {
         let late = |histogram: &Histogram| histogram.percentile(95.0);
         let (start_ms, seek_ms) = match cell {
             Cell::Plain => (PLAIN_MS, PLAIN_MS),
-            Cell::Clocks => (START_MS, STEPPED_MS),
             Cell::Symmetric
             | Cell::Asymmetric
             | Cell::Desktop
             | Cell::Rough
+            | Cell::Clocks
             | Cell::Unstable
             | Cell::Speed
             | Cell::Hidden

@@ -32,7 +32,8 @@ const JUMP_DISPERSIONS: f64 = 3.0;
 const OUTSTANDING_MAX: usize = 8;
 /// Ticks come every 250 ms, in hidden pages every second; whoever heard nothing for so long may have been suspended.
 const GAP_MAX: Duration = Duration::from_secs(5);
-/// Wall and monotonic clock may differ by this between two inputs; more is a suspend that one of them did not count.
+/// The wall clock may gain this on the monotonic one between two inputs; more may be a suspend that the latter did not
+/// count, or someone who set the wall clock. One that was set back slept through nothing.
 const CLOCKS_APART_MS_MAX: f64 = 1000.0;
 /// How long after a suspend nothing is believed until the relay was asked anew.
 const SUSPECT_MAX: Duration = Duration::from_secs(5);
@@ -98,7 +99,7 @@ impl RelayClock {
     pub(super) fn handle_time(&mut self, now: Now) {
         if let Some(last) = self.last.replace(now) {
             let mono_ms = ms(now.mono) - ms(last.mono);
-            let apart_ms = (now.unix.ms() - last.unix.ms() - mono_ms).abs();
+            let apart_ms = now.unix.ms() - last.unix.ms() - mono_ms;
             if now.mono.since(last.mono) >= GAP_MAX || apart_ms > CLOCKS_APART_MS_MAX {
                 self.suspect = Some(now.mono);
                 self.ask_anew(now.mono);
@@ -131,11 +132,22 @@ impl RelayClock {
         if self.suspect.is_some_and(|since| sent < since) {
             return;
         }
-        if self.suspect.take().is_some() {
+        let half_ms = (ms(now) - ms(sent)) / 2.0;
+        let sample = Sample { offset_ms: relay.ms() + half_ms - ms(now), error_ms: half_ms, taken: now };
+        if self.suspect.take().is_some() && !self.confirms(&sample) {
             self.forget();
         }
-        let half_ms = (ms(now) - ms(sent)) / 2.0;
-        self.take(Sample { offset_ms: relay.ms() + half_ms - ms(now), error_ms: half_ms, taken: now });
+        self.take(sample);
+    }
+
+    /// Whether the monotonic clock counted all time, by a sample after a suspend, as it seemed: then what was learned
+    /// before still holds. A sample that could not tell a suspend from none confirms nothing.
+    fn confirms(&self, sample: &Sample) -> bool {
+        self.best(sample.taken).is_some_and(|best| {
+            let dispersion_ms = sample.error_ms + self.error_ms(&best, sample.taken);
+            let off_ms = (sample.offset_ms - best.offset_ms).abs();
+            off_ms <= dispersion_ms && dispersion_ms < CLOCKS_APART_MS_MAX / 2.0
+        })
     }
 
     /// Whether a ping is due; the caller sends it with this id.
@@ -363,6 +375,23 @@ mod tests {
         let wobble = |s: f64| OFFSET_MS + 700.0 + (s - 55.0) * 16.7;
         asking.pass((55.0, 115.0), wobble, |_| (15.0, 15.0));
         assert!(asking.error_ms(115.0, wobble(115.0)).abs() < 60.0, "{}", asking.error_ms(115.0, wobble(115.0)));
+    }
+
+    #[test]
+    fn a_wall_clock_that_is_set_takes_nothing_of_what_was_learned() {
+        let mut asking = Asking::new();
+        asking.pass((0.0, 10.0), |_| OFFSET_MS, |_| (15.0, 15.0));
+        // Set back: nobody slept.
+        asking.clock.handle_time(Now { unix: UnixMs::saturating(5_000.0), ..at(10.0) });
+        assert!(asking.clock.is_known() && !asking.clock.is_suspect());
+        // Set forward: that might have been a sleep, until the relay answers, though by a slow and uneven way.
+        asking.clock.handle_time(Now { unix: UnixMs::saturating(610_000.0), ..at(10.1) });
+        assert!(asking.clock.is_suspect());
+        assert!(asking.clock.poll_ping(asking.next, at(10.1).mono));
+        let relay = UnixMs::saturating(10_110.0 + OFFSET_MS);
+        asking.clock.handle_pong(asking.next, relay, at(10.3).mono);
+        assert!(asking.clock.is_known() && !asking.clock.is_suspect());
+        assert!(asking.error_ms(10.3, OFFSET_MS).abs() < 1.0, "the better samples of before still hold");
     }
 
     #[test]
