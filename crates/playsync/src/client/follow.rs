@@ -28,7 +28,7 @@ const LATE_MS_MAX: f64 = 100.0;
 const LATE_PAUSE_MS_MAX: f64 = 80.0;
 /// How long a player waits for the room to come to where it stands, in milliseconds, rather than seek back.
 const WAIT_MS_MAX: f64 = 350.0;
-/// How long it waits where it has just sought, and must not again.
+/// The same where it has just sought, and must not again. Until the room starts it waits in any case.
 const WAIT_UNSOUGHT_MS_MAX: f64 = 4000.0;
 /// How much too early a player may run, in milliseconds, before it is stopped to start with the others.
 const EARLY_MS_MAX: f64 = 100.0;
@@ -349,7 +349,7 @@ impl Follower {
             let place = course.position(target.relay_ms + starts_in_ms.max(seek_ms));
             return self.seek(if place > end { end } else { place }, now, out);
         }
-        if wait_ms > NOW_MS && wait_ms < starts_in_ms + WAIT_UNSOUGHT_MS_MAX {
+        if wait_ms > NOW_MS && (starts_in_ms > 0.0 || wait_ms < WAIT_UNSOUGHT_MS_MAX) {
             self.wake = Some(now + Duration::from_secs_f64(wait_ms / 1000.0));
             return;
         }
