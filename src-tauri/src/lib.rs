@@ -50,6 +50,7 @@ mod tests {
             command::TORRENT_ADD,
             command::TORRENT_CANCEL,
             command::TORRENT_OPEN,
+            command::SUBTITLE_READ,
             command::TORRENT_ACT,
             command::SETTINGS_GET,
             command::SETTINGS_SET,
