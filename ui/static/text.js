@@ -5,7 +5,7 @@ let loading;
 /** Resolves to the text that some bytes are most likely. */
 export async function guess(bytes) {
   loading ??= import("./encodings.js").then(async (module) => {
-    await module.default();
+    await module.default({ module_or_path: new URL("./encodings_bg.wasm", import.meta.url) });
     return module;
   });
   try {

@@ -114,7 +114,10 @@ async fn web_a_film_goes_through_media_source_on_a_page_without_a_secure_context
     ben.shot("subtitles").await?;
     assert_eq!(ada.js("return lines().length").await?, 0);
     let own = case.scratch().join("Mine.srt");
-    std::fs::write(&own, subtitles(60, "Réplique"))?;
+    // As old files are: in Latin-1, which nothing tells.
+    let latin1 =
+        |text: String| -> Vec<u8> { text.chars().map(|letter| u8::try_from(letter).unwrap_or(b'?')).collect() };
+    std::fs::write(&own, latin1(subtitles(60, "Réplique")))?;
     ben.give_files(&[&own]).await?;
     ben.shows_line("Réplique").await?;
     let not_a_film = case.scratch().join("notes.mp4");
