@@ -62,3 +62,15 @@ async fn main() -> Result<()> {
         _ => bail!("there is no bench {}; without a name they are listed", words.join(" ")),
     }
 }
+
+/// The part that is named, or all of them.
+///
+/// # Errors
+/// When there is no part of that name.
+fn chosen(parts: &'static [Part], only: Option<&str>) -> Result<Vec<Part>> {
+    let chosen: Vec<Part> = parts.iter().copied().filter(|(name, _)| only.is_none_or(|only| only == *name)).collect();
+    if let (Some(only), true) = (only, chosen.is_empty()) {
+        bail!("there is no part {only}; `./dev bench` lists them");
+    }
+    Ok(chosen)
+}

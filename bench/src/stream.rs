@@ -33,15 +33,7 @@ pub(crate) const PARTS: [(&str, &str); 7] = [
 
 /// Measures one part, or all.
 pub(crate) async fn run(only: Option<&str>) -> Result<()> {
-    if let Some(only) = only
-        && !PARTS.iter().any(|(name, _)| *name == only)
-    {
-        bail!("there is no part {only}; `./dev bench` lists them");
-    }
-    for (name, what) in PARTS {
-        if only.is_some_and(|only| only != name) {
-            continue;
-        }
+    for (name, what) in crate::chosen(&PARTS, only)? {
         println!("-- {name}: {what}");
         let case = Case::begin(&format!("bench-stream-{name}")).await?;
         let swarm = Swarm::start(&case)?;

@@ -41,13 +41,9 @@ const STEADY_SHORT: Duration = Duration::from_secs(40);
 
 /// Measures one part, or all but the long one.
 pub(crate) async fn run(only: Option<&str>) -> Result<()> {
-    if let Some(only) = only
-        && !PARTS.iter().any(|(name, _)| *name == only)
-    {
-        bail!("there is no part {only}; `./dev bench` lists them");
-    }
-    for (name, what) in PARTS {
-        if only.map_or(name == "long", |only| only != name) {
+    for (name, what) in crate::chosen(&PARTS, only)? {
+        // Half an hour is only for who asks for it.
+        if only.is_none() && name == "long" {
             continue;
         }
         println!("-- {name}: {what}");
