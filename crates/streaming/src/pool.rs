@@ -241,8 +241,8 @@ impl Pool {
     }
 
     /// librqbit asks a lane for a block. [`Pool::review`] is to be called when all that came at once is told.
-    pub(crate) fn request(&mut self, lane: LaneKey, place: Place, length: u32, now: Instant) {
-        if place.0 >= self.geometry.piece_count || !self.lanes.asked(lane, now) {
+    pub(crate) fn request(&mut self, lane: LaneKey, place: Place, length: u32) {
+        if place.0 >= self.geometry.piece_count || !self.lanes.asked(lane) {
             return;
         }
         let block = self.blocks.entry(place).or_insert(Block { length, lanes: Vec::new(), asked: Vec::new() });

@@ -86,7 +86,7 @@ async fn read(swarm: &Arc<Swarm>, key: LaneKey, mut reader: OwnedReadHalf, mut f
         if !asked.is_empty() {
             swarm.act(|pool, now| {
                 for (id, place, length) in asked {
-                    if id == REQUEST { pool.request(key, place, length, now) } else { pool.cancel(key, place) }
+                    if id == REQUEST { pool.request(key, place, length) } else { pool.cancel(key, place) }
                 }
                 pool.review(now);
             });

@@ -41,7 +41,7 @@ impl Lanes {
     }
 
     /// Whether it is there to be asked.
-    pub(super) fn asked(&mut self, key: LaneKey, _now: Instant) -> bool {
+    pub(super) fn asked(&mut self, key: LaneKey) -> bool {
         self.all.get_mut(&key).is_some_and(|lane| {
             lane.was_asked = true;
             lane.active.is_some()

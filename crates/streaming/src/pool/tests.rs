@@ -117,7 +117,7 @@ impl World {
             let now = self.time();
             for block in 0..self.blocks_a_piece {
                 self.lanes.get_mut(&lane).unwrap().insert((piece, block * BLOCK));
-                self.pool.request(lane, (piece, block * BLOCK), BLOCK, now);
+                self.pool.request(lane, (piece, block * BLOCK), BLOCK);
             }
             self.pool.review(now);
         }
@@ -264,7 +264,7 @@ fn strange_messages_do_no_harm() {
     assert!(!pool.have(1, 10, now) && pool.have(1, 9, now) && !pool.have(1, u32::MAX, now));
     assert!(pool.block(1, (3, 0), 5, now), "a block that nobody asked for");
     assert!(pool.block(9, (3, 0), 5, now));
-    pool.request(5, (3, 0), BLOCK, now);
+    pool.request(5, (3, 0), BLOCK);
     pool.cancel(5, (3, 0));
     pool.lane_ended(5, now);
     pool.remove_peer(1, now);
