@@ -1,5 +1,6 @@
 //! What is measured of a pair of players.
 
+use super::goals::{Goals, largest};
 use super::pair::{Pair, Window};
 use super::skew::{TOGETHER_MS, quantile, skews_seen, together_after_ms};
 use super::{film, screen};
@@ -12,8 +13,19 @@ const SETTLE: Duration = Duration::from_secs(8);
 /// How long the pictures are looked at.
 const LOOK: Duration = Duration::from_secs(10);
 
+/// From a click on play, or from a seek, until players are together (ms).
+const TOGETHER_WITHIN_MS: f64 = 2_000.0;
+/// The same for players that were put apart by 300 ms (ms).
+const BACK_WITHIN_MS: f64 = 5_000.0;
+/// The 95th percentile of the skew of a pair that is settled: two browsers, and a browser with the desktop's window, whose
+/// player knows no rates (ms).
+const SETTLED_MS: f64 = 10.0;
+const SETTLED_DESKTOP_MS: f64 = 40.0;
+/// How far a rate may be from that of the room (percent): what nobody hears.
+const RATE_OFF_PERCENT: f64 = 5.0;
+
 /// Both stand, and one person presses play.
-pub(super) async fn start(pair: &mut Pair, rounds: usize) -> Result<()> {
+pub(super) async fn start(pair: &mut Pair, rounds: usize, goals: &mut Goals) -> Result<()> {
     const WATCHED: Duration = Duration::from_secs(8);
     let (mut after, mut moved, mut first) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
@@ -36,11 +48,12 @@ pub(super) async fn start(pair: &mut Pair, rounds: usize) -> Result<()> {
     println!("play: from the click until both move: {} ms {moved:.0?}", whole(&moved));
     println!("play: from the click until under {TOGETHER_MS} ms for good: {} ms {after:.0?}", whole(&after));
     println!("play: largest skew within the first second of both: {} ms {first:.0?}", whole(&first));
+    goals.at_most("play, the slowest", largest(&after), TOGETHER_WITHIN_MS, "ms");
     Ok(())
 }
 
 /// One of them is put ahead or back by 300 ms.
-pub(super) async fn apart(pair: &mut Pair, rounds: usize) -> Result<()> {
+pub(super) async fn apart(pair: &mut Pair, rounds: usize, goals: &mut Goals) -> Result<()> {
     const APART_S: f64 = 0.3;
     const WITHIN: Duration = Duration::from_millis(500);
     const WATCHED: Duration = Duration::from_secs(14);
@@ -59,11 +72,13 @@ pub(super) async fn apart(pair: &mut Pair, rounds: usize) -> Result<()> {
     }
     println!("apart: by {was:.0?} ms; under {TOGETHER_MS} ms for good after {} ms {after:.0?}", whole(&after));
     println!("apart: p95 of the last 5 s of each: {:.1} ms", quantile(&late, 0.95));
+    goals.at_most("apart, the slowest", largest(&after), BACK_WITHIN_MS, "ms");
+    goals.at_most("apart, p95 of the last 5 s", quantile(&late, 0.95), settled_ms(pair), "ms");
     Ok(())
 }
 
 /// One person goes to another place while both play.
-pub(super) async fn seek(pair: &mut Pair, rounds: usize) -> Result<()> {
+pub(super) async fn seek(pair: &mut Pair, rounds: usize, goals: &mut Goals) -> Result<()> {
     const WATCHED: Duration = Duration::from_secs(9);
     pair.set_playing(true).await?;
     pair.watch(SETTLE).await?;
@@ -79,11 +94,14 @@ pub(super) async fn seek(pair: &mut Pair, rounds: usize) -> Result<()> {
         seeks.push([&pair.one, &pair.other].map(|player| player.notes.count("seek", from - 100.0, end)));
     }
     println!("seek: under {TOGETHER_MS} ms for good after {} ms {after:.0?}; seeks of each {seeks:?}", whole(&after));
+    goals.at_most("seek, the slowest", largest(&after), TOGETHER_WITHIN_MS, "ms");
+    let most = seeks.iter().flatten().max().copied().unwrap_or(usize::MAX);
+    goals.at_most("seeks of a player for one of a person", count(most), 1.0, "times");
     Ok(())
 }
 
-/// Both play, and nobody does anything.
-pub(super) async fn steady(pair: &mut Pair, what: &str, time: Duration) -> Result<()> {
+/// Both play, and nobody does anything. Answers how many frames were dropped, as a share of all.
+pub(super) async fn steady(pair: &mut Pair, what: &str, time: Duration, goals: &mut Goals) -> Result<f64> {
     pair.set_playing(true).await?;
     pair.watch(SETTLE).await?;
     let groups = [&pair.one, &pair.other].map(|player| match &player.window {
@@ -109,22 +127,29 @@ pub(super) async fn steady(pair: &mut Pair, what: &str, time: Duration) -> Resul
         quantile(&sizes, 1.0),
         median(&skews),
     );
+    goals.at_most(&format!("{what}, p95"), quantile(&sizes, 0.95), settled_ms(pair), "ms");
+    let mut all_frames = [0.0, 0.0];
     for (at, player) in [&pair.one, &pair.other].into_iter().enumerate() {
-        let count = |kind| player.notes.count(kind, from, to);
+        let times = |kind| player.notes.count(kind, from, to);
         let frames = [0, 1].map(|n| after[at][n] - dropped[at][n]);
+        let rate_off_percent = player.notes.rate_off_max(from, to) * 100.0;
+        all_frames = [0, 1].map(|n| all_frames[n] + frames[n]);
         println!(
             "    player {}: {} seeks, {} pauses, {} new rates, rate off by {:.2} % at most; {} of {} frames dropped",
             at + 1,
-            count("seek"),
-            count("pause"),
-            count("rate"),
-            player.notes.rate_off_max(from, to) * 100.0,
+            times("seek"),
+            times("pause"),
+            times("rate"),
+            rate_off_percent,
             frames[0],
             frames[1],
         );
+        goals.at_most("seeks that nobody asked for", count(times("seek")), 0.0, "times");
+        goals.at_most("pauses a minute that are seen", count(times("pause")) / minutes, 1.0, "times");
+        goals.at_most("rate off", rate_off_percent, RATE_OFF_PERCENT, "%");
     }
     println!("    CPU of both: {:.1} % of a core", cpu * 100.0);
-    Ok(())
+    Ok(all_frames[0] / all_frames[1].max(1.0))
 }
 
 /// The skew by the pictures beside the skew by what the players say.
@@ -168,6 +193,16 @@ pub(super) async fn pictures(pair: &mut Pair) -> Result<()> {
         println!("    {name} player: its picture came {:+.1} ms after its place", median(&behind));
     }
     Ok(())
+}
+
+/// What is wanted of a pair that is settled.
+fn settled_ms(pair: &Pair) -> f64 {
+    if matches!(pair.one.window, Window::Desktop(_)) { SETTLED_DESKTOP_MS } else { SETTLED_MS }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a few times")]
+fn count(times: usize) -> f64 {
+    times as f64
 }
 
 fn ms(time: Duration) -> f64 {
