@@ -98,7 +98,8 @@ impl RelayConfig {
             return Err(ConfigError::TooPatient { after: self.vanish_after() });
         }
         let ice = &self.ice_servers;
-        if ice.stun.iter().any(IceUri::is_turn) || !ice.turn.iter().all(IceUri::is_turn) {
+        let mut turn = ice.turn.iter().chain(ice.turn_users.iter().map(|user| &user.uri));
+        if ice.stun.iter().any(IceUri::is_turn) || !turn.all(IceUri::is_turn) {
             return Err(ConfigError::MixedUp);
         }
         if !ice.turn.is_empty() && ice.turn_secret.is_none() {
@@ -144,7 +145,7 @@ pub enum ConfigError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ice::TurnSecret;
+    use crate::ice::{TurnSecret, TurnUser};
 
     fn config() -> RelayConfig {
         RelayConfig::new(SocketAddr::from(([127, 0, 0, 1], 0)))
@@ -180,6 +181,9 @@ mod tests {
         assert_eq!(ice(IceServersConfig { stun: turn.clone(), ..default() }), Err(ConfigError::MixedUp));
         assert_eq!(ice(IceServersConfig { turn: stun.clone(), ..default() }), Err(ConfigError::MixedUp));
         assert_eq!(ice(IceServersConfig { turn: turn.clone(), ..default() }), Err(ConfigError::NoTurnSecret));
+        let user = |uri: &IceUri| TurnUser { uri: uri.clone(), username: "ada".into(), credential: "west".into() };
+        assert_eq!(ice(IceServersConfig { turn_users: vec![user(&stun[0])], ..default() }), Err(ConfigError::MixedUp));
+        assert_eq!(ice(IceServersConfig { turn_users: vec![user(&turn[0])], ..default() }), Ok(()));
         assert_eq!(
             ice(IceServersConfig { turn_ttl: Duration::from_secs(59), ..default() }),
             Err(ConfigError::ShortTurn)

@@ -38,11 +38,36 @@ pub struct IceServersConfig {
     /// How long credentials are good, at least a minute. Some TURN servers ask for them throughout a connection's life, so
     /// that it should be longer than a film.
     pub turn_ttl: Duration,
+    /// TURN servers with a user of their own. Whoever reaches the relay can read the credentials.
+    pub turn_users: Vec<TurnUser>,
 }
 
 impl Default for IceServersConfig {
     fn default() -> Self {
-        Self { stun: Vec::new(), turn: Vec::new(), turn_secret: None, turn_ttl: Duration::from_secs(12 * 3600) }
+        Self {
+            stun: Vec::new(),
+            turn: Vec::new(),
+            turn_secret: None,
+            turn_ttl: Duration::from_secs(12 * 3600),
+            turn_users: Vec::new(),
+        }
+    }
+}
+
+/// A TURN server that knows its users by name (RFC 8489, section 9.2).
+#[derive(Clone, PartialEq, Eq)]
+pub struct TurnUser {
+    /// The server.
+    pub uri: IceUri,
+    /// The user's name.
+    pub username: String,
+    /// The user's password. It is in no log.
+    pub credential: String,
+}
+
+impl fmt::Debug for TurnUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TurnUser").field("uri", &self.uri).finish_non_exhaustive()
     }
 }
 
@@ -190,6 +215,11 @@ impl IceServersConfig {
             ice_servers.push(Server { urls: urls(&self.turn), username, credential });
             ttl = self.turn_ttl;
         }
+        ice_servers.extend(self.turn_users.iter().map(|user| Server {
+            urls: vec![user.uri.as_str()],
+            username: Some(user.username.clone()),
+            credential: Some(user.credential.clone()),
+        }));
         Answer { ice_servers, ttl: ttl.as_secs() }
     }
 }
@@ -285,5 +315,10 @@ mod tests {
         config.turn_secret = TurnSecret::new("north".to_owned());
         let turn = serde_json::json!({"urls": ["turn:a"], "username": "1700000000:ada", "credential": CREDENTIAL});
         check(&config, serde_json::json!({"iceServers": [stun, turn], "ttl": 43_200}));
+        let user = TurnUser { uri: "turn:b".parse().unwrap(), username: "ada".into(), credential: "west".into() };
+        assert!(!format!("{user:?}").contains("west"));
+        config.turn_users = vec![user];
+        let user = serde_json::json!({"urls": ["turn:b"], "username": "ada", "credential": "west"});
+        check(&config, serde_json::json!({"iceServers": [stun, turn, user], "ttl": 43_200}));
     }
 }

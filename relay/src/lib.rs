@@ -22,6 +22,6 @@ mod tracker;
 mod web;
 
 pub use config::{ConfigError, RelayConfig, VANISH_MAX};
-pub use ice::{IceServersConfig, IceUri, IceUriError, TurnSecret};
+pub use ice::{IceServersConfig, IceUri, IceUriError, TurnSecret, TurnUser};
 pub use server::{Ended, Relay, StartError};
 pub use tracker::TrackerConfig;

@@ -177,6 +177,7 @@ impl Cli {
                 turn: self.turn.clone(),
                 turn_secret: self.turn_secret.clone(),
                 turn_ttl: self.turn_ttl,
+                turn_users: Vec::new(),
             },
         }
     }
