@@ -1,5 +1,5 @@
-//! Peers in browsers: the engine's torrents are also exchanged over WebRTC, through the WebSocket trackers that a magnet
-//! link names, the room's relay among them.
+//! Peers in browsers: the engine's torrents are also exchanged over WebRTC, through WebSocket trackers: those that a link
+//! or a torrent names, the room's relay, and those of the settings.
 
 use crate::settings::NetworkSettings;
 use futures_util::future::join_all;
@@ -24,6 +24,8 @@ pub(crate) struct Browsers {
     hybrid: Option<Hybrid>,
     /// The STUN and TURN servers of the settings.
     servers: Vec<IceServer>,
+    /// The settings' trackers, which every torrent is announced at.
+    extra_trackers: Vec<String>,
 }
 
 impl Browsers {
@@ -37,28 +39,36 @@ impl Browsers {
         });
         let servers: Vec<IceServer> = servers.collect();
         config.ice = IceConfig { servers: servers.clone(), ..IceConfig::default() };
-        Self { hybrid: Some(Hybrid::start(config)), servers }
+        let extra_trackers = network.extra_trackers.iter().map(Url::to_string).collect();
+        Self { hybrid: Some(Hybrid::start(config)), servers, extra_trackers }
     }
 
     /// Takes a relay's STUN and TURN servers beside those of the settings.
     pub(crate) fn set_relay_servers(&self, of_relay: &[IceServer]) {
         if let Some(hybrid) = &self.hybrid {
-            hybrid.set_ice_servers(self.servers.iter().chain(of_relay).cloned().collect());
+            // A room that this app hosts names the very servers of its settings.
+            let others = of_relay.iter().filter(|server| !self.servers.contains(server));
+            hybrid.set_ice_servers(self.servers.iter().chain(others).cloned().collect());
         }
     }
 
-    /// Meets browsers for a torrent that plays, at the trackers of its own, of the link that named it, and of links that
-    /// named it before. Peers of a private torrent come from its own trackers only (BEP 27), which know of no browsers.
-    pub(crate) async fn serve(&self, engine: &Engine, info: &TorrentInfo, named: &TorrentId) {
+    /// Meets browsers for a torrent, at the trackers of its own, at these places, and where it was met before.
+    pub(crate) async fn serve(&self, engine: &Engine, info: &TorrentInfo, places: Vec<String>) {
+        self.remember(engine, info, places).await;
+        self.serve_known(engine, info);
+    }
+
+    /// Has a torrent served at these places, too, from the next time on. Peers of a private torrent come from its own
+    /// trackers only (BEP 27), which know of no browsers.
+    pub(crate) async fn remember(&self, engine: &Engine, info: &TorrentInfo, places: Vec<String>) {
         if self.hybrid.is_none() || info.private {
             return;
         }
-        let named: Vec<String> = web_sockets(named.trackers()).into_iter().map(String::from).collect();
-        let new: Vec<String> = named.into_iter().filter(|tracker| !info.trackers.contains(tracker)).collect();
+        let is_new = |tracker: &String| !info.trackers.contains(tracker) && !self.extra_trackers.contains(tracker);
+        let new: Vec<String> = web_sockets(places.into_iter()).into_iter().map(String::from).filter(is_new).collect();
         if !new.is_empty() {
             engine.remember_trackers(info.info_hash, new).await;
         }
-        self.serve_known(engine, info);
     }
 
     /// Meets browsers for the torrents that go on from the last run, each when what is on the disk has been checked.
@@ -80,8 +90,8 @@ impl Browsers {
         let Some(hybrid) = self.hybrid.as_ref().filter(|_| !info.private) else { return };
         let Some(stats) = engine.stats(info.info_hash) else { return };
         // Where people were together last comes first: not all may be taken.
-        let trackers = engine.remembered_trackers(info.info_hash).into_iter().chain(info.trackers.iter().cloned());
-        let trackers = web_sockets(trackers);
+        let own = info.trackers.iter().chain(&self.extra_trackers).cloned();
+        let trackers = web_sockets(engine.remembered_trackers(info.info_hash).into_iter().chain(own));
         if !trackers.is_empty() {
             let torrent = Torrent { piece_count: info.piece_count, left: left(&stats) };
             hybrid.add(InfoHash(info.info_hash.0), trackers, torrent);
@@ -104,12 +114,17 @@ impl Browsers {
         count(&peers, &hybrid.bridges(info_hash))
     }
 
-    /// The metainfo of a magnet link, asked of browsers; nothing where none is to be asked, none has it in time, or it was
-    /// cancelled.
-    pub(crate) async fn metainfo(&self, id: &TorrentId, cancel: &CancellationToken) -> Option<Vec<u8>> {
+    /// The metainfo of a magnet link or an info hash, asked of browsers at these places, with the trackers of the link;
+    /// nothing where none is to be asked, none has it in time, or it was cancelled.
+    pub(crate) async fn metainfo(
+        &self,
+        id: &TorrentId,
+        places: &[String],
+        cancel: &CancellationToken,
+    ) -> Option<Vec<u8>> {
         let (hybrid, info_hash) = (self.hybrid.as_ref()?, id.info_hash()?);
         let trackers: Vec<String> = id.trackers().collect();
-        let asked = web_sockets(trackers.iter().cloned());
+        let asked = web_sockets(places.iter().cloned());
         let found = timeout(METADATA_MAX, hybrid.resolve(InfoHash(*info_hash.bytes()), asked, cancel)).await;
         found.ok()?.ok().map(|info| metainfo(&trackers, &info))
     }

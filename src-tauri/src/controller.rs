@@ -5,6 +5,7 @@ use crate::{
     life::LimitsFile,
     openings::Waiting,
     torrents::{OnProgress, Torrents, shell_error},
+    trackers,
 };
 use std::{
     fmt,
@@ -75,7 +76,7 @@ impl Controller {
             gui,
             torrents: Torrents::new(&folders.home, downloads, &settings, held),
             limits,
-            hosting: Hosting::new(settings.hosting.listen),
+            hosting: Hosting::new(settings.hosting.listen, &settings.network.ice_servers),
             link: Mutex::default(),
             replacing: tokio::sync::Mutex::default(),
             openings: Mutex::new(openings),
@@ -114,6 +115,7 @@ impl Controller {
             let gui = Arc::clone(&self.gui);
             let on_event: OnRoomEvent = Arc::new(move |event| gui.emit(GuiEvent::Room(event)));
             let stop = self.stop.child_token();
+            self.torrents.set_room_trackers(trackers::of_relay(&relay));
             let this = Arc::clone(self);
             let asking =
                 ice::follow(relay.clone(), stop.clone(), move |servers| this.torrents.set_relay_servers(servers));
@@ -222,6 +224,7 @@ impl Controller {
             // A panic in it was reported by the runtime.
             let _ = asking.await;
             self.torrents.set_relay_servers(Vec::new());
+            self.torrents.set_room_trackers(Vec::new());
             link.close().await;
         }
     }

@@ -1,26 +1,28 @@
 //! The relay inside the app, for rooms that this computer hosts.
 
-use crate::torrents::shell_error;
+use crate::{settings::IceServerSettings, torrents::shell_error};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use streamshare_ipc::{Hosted, ShellError, code};
-use streamshare_relay::{Relay, RelayConfig, StartError};
+use streamshare_relay::{IceServersConfig, IceUri, Relay, RelayConfig, StartError, TurnUser};
 use tokio::sync::OnceCell;
 
 /// The app's own relay, started with the first room that it hosts.
 pub(crate) struct Hosting {
     listen: SocketAddr,
+    ice_servers: IceServersConfig,
     running: OnceCell<(Relay, Hosted)>,
 }
 
 impl Hosting {
-    pub(crate) fn new(listen: SocketAddr) -> Self {
-        Self { listen, running: OnceCell::new() }
+    /// Guests are told of the same STUN and TURN servers that this app uses itself.
+    pub(crate) fn new(listen: SocketAddr, ice_servers: &[IceServerSettings]) -> Self {
+        Self { listen, ice_servers: named(ice_servers), running: OnceCell::new() }
     }
 
     /// Starts the relay, once, and tells its addresses.
     pub(crate) async fn host(&self) -> Result<Hosted, ShellError> {
         let running = self.running.get_or_try_init(|| async {
-            let relay = start(self.listen)
+            let relay = start(self.listen, &self.ice_servers)
                 .await
                 .map_err(|error| shell_error(code::NETWORK, &format!("This computer cannot host a room: {error}")))?;
             let hosted = addresses(relay.local_addr(), &interfaces());
@@ -38,14 +40,31 @@ impl Hosting {
 }
 
 /// On the port of the settings, so that yesterday's links work today; on any other where that one is taken.
-async fn start(listen: SocketAddr) -> Result<Relay, StartError> {
-    match Relay::start(RelayConfig::new(listen)).await {
+async fn start(listen: SocketAddr, ice_servers: &IceServersConfig) -> Result<Relay, StartError> {
+    let config = |listen| RelayConfig { ice_servers: ice_servers.clone(), ..RelayConfig::new(listen) };
+    match Relay::start(config(listen)).await {
         Err(error) if listen.port() != 0 => {
             tracing::warn!(%error, port = listen.port(), "hosting on any free port instead");
-            Relay::start(RelayConfig::new(SocketAddr::new(listen.ip(), 0))).await
+            Relay::start(config(SocketAddr::new(listen.ip(), 0))).await
         }
         started => started,
     }
+}
+
+/// The servers as the relay names them; what is no server's address is left out.
+fn named(servers: &[IceServerSettings]) -> IceServersConfig {
+    let mut config = IceServersConfig::default();
+    for server in servers {
+        match server.url.parse::<IceUri>() {
+            Ok(uri) if uri.is_turn() => {
+                let (username, credential) = (server.username.clone(), server.credential.clone());
+                config.turn_users.push(TurnUser { uri, username, credential });
+            }
+            Ok(uri) => config.stun.push(uri),
+            Err(error) => tracing::warn!(%error, "a server of network.iceServers is not named to guests"),
+        }
+    }
+    config
 }
 
 /// A network address of this computer and the interface that has it.

@@ -22,6 +22,7 @@ mod room_link;
 mod settings;
 mod subtitles;
 mod torrents;
+mod trackers;
 
 pub use app::run;
 pub use controller::Controller;

@@ -55,7 +55,8 @@ pub struct NetworkSettings {
     pub upnp: bool,
     /// Where others reach us; port 0 for any that is free.
     pub listen: SocketAddr,
-    /// Trackers that are asked for every torrent.
+    /// Trackers that are asked for every torrent, and named in the links that the app makes: http(s) and udp for TCP and uTP
+    /// peers, ws(s) for browsers (WebTorrent's).
     pub extra_trackers: Vec<Url>,
     /// Exchanging torrents with browsers, over WebRTC.
     pub webrtc: bool,
@@ -200,9 +201,9 @@ impl Settings {
         if let Some(folder) = self.download_folder.as_ref().filter(|folder| !folder.is_absolute()) {
             return Some(format!("downloadFolder {} is not an absolute path", folder.display()));
         }
-        let odd =
-            self.network.extra_trackers.iter().find(|tracker| !matches!(tracker.scheme(), "http" | "https" | "udp"));
-        odd.map(|tracker| format!("the extra tracker {tracker} is neither an http(s) nor a udp address"))
+        let is_odd = |tracker: &&Url| !matches!(tracker.scheme(), "http" | "https" | "udp" | "ws" | "wss");
+        let odd = self.network.extra_trackers.iter().find(is_odd);
+        odd.map(|tracker| format!("the extra tracker {tracker} is neither an http(s), a udp nor a ws(s) address"))
     }
 }
 
@@ -348,7 +349,7 @@ mod tests {
             (r#"{"limits": {"seedMinutes": 600000}}"#, "a year"),
             (r#"{"downloadFolder": "films"}"#, "not an absolute path"),
             (r#"{"network": {"extraTrackers": ["tracker"]}}"#, "relative URL"),
-            (r#"{"network": {"extraTrackers": ["ftp://tracker/"]}}"#, "neither an http(s) nor a udp"),
+            (r#"{"network": {"extraTrackers": ["ftp://tracker/"]}}"#, "neither an http(s), a udp nor"),
         ] {
             let error = load(text).expect_err(text);
             assert!(error.contains(why) && error.contains("settings.json"), "{text}: {error}");

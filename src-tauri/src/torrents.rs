@@ -16,11 +16,12 @@ use std::{
 use streamshare_ipc::{AddRequest, Added, OpenRequest, Opened, Progress, ShellError, Source, TorrentStats, code};
 use streamshare_protocol::{TorrentId, TorrentIdKind};
 use streamshare_streaming::{
-    Engine, EngineConfig, InfoHash, Limits, NetworkConfig, Source as EngineSource, State, Stats, TorrentInfo,
+    Engine, EngineConfig, InfoHash, Keeping, Limits, NetworkConfig, Source as EngineSource, State, Stats, TorrentInfo,
 };
 use streamshare_webtorrent::channel::IceServer;
 use tokio::sync::OnceCell;
 use tokio_util::task::AbortOnDropHandle;
+use url::Url;
 
 use answers::{added, file_index, open_error, start_error, torrent_stats};
 pub(crate) use answers::{cancelled, shell_error};
@@ -44,6 +45,8 @@ pub(crate) struct Torrents {
     engine: OnceCell<Running>,
     /// The STUN and TURN servers that the room's relay names.
     relay_servers: Mutex<Vec<IceServer>>,
+    /// The trackers of the room's relay.
+    room_trackers: Mutex<Vec<Url>>,
     operations: Operations,
     /// What was found at an address: an item that is opened again does not ask the web again.
     addresses: Mutex<BTreeMap<String, InfoHash>>,
@@ -79,6 +82,7 @@ impl Torrents {
             exchanging: Mutex::default(),
             engine: OnceCell::new(),
             relay_servers: Mutex::default(),
+            room_trackers: Mutex::default(),
             operations: Operations::default(),
             addresses: Mutex::default(),
         }
@@ -104,6 +108,7 @@ impl Torrents {
         let running = self.engine.get_or_try_init(start).await.map_err(start_error)?;
         // They may have been named before there was anybody to use them.
         running.browsers.set_relay_servers(&self.relay_servers());
+        running.engine.set_trackers(self.room_trackers().clone());
         Ok(running)
     }
 
@@ -121,21 +126,22 @@ impl Torrents {
         }
     }
 
-    /// Lets browsers know of torrents that were paused, resumed or dropped, by whomever.
+    /// Lets browsers know of torrents that were paused, resumed or dropped, by whomever, and of the person's own films when
+    /// they have been checked.
     fn follow_states(&self, engine: &Engine, browsers: &Browsers) {
-        let is_exchanging = |stats: &Stats| matches!(stats.state, State::Downloading | State::Seeding);
         let now: BTreeMap<_, _> =
             engine.all_stats().iter().map(|(hash, stats)| (*hash, is_exchanging(stats))).collect();
         let mut exchanging = self.exchanging.lock().unwrap_or_else(PoisonError::into_inner);
-        for (hash, was) in exchanging.iter() {
-            match now.get(hash) {
-                Some(true) if !was => {
-                    if let Some(info) = engine.info(*hash) {
-                        browsers.serve_known(engine, &info);
-                    }
-                }
-                Some(false) | None if *was => browsers.leave(*hash),
-                Some(_) | None => {}
+        for (hash, _) in exchanging.iter().filter(|(hash, was)| **was && now.get(hash) != Some(&true)) {
+            browsers.leave(*hash);
+        }
+        for (hash, _) in now.iter().filter(|(_, is_exchanging)| **is_exchanging) {
+            let is_back = match exchanging.get(hash) {
+                Some(was) => !was,
+                None => is_own(engine, *hash),
+            };
+            if let Some(info) = engine.info(*hash).filter(|_| is_back) {
+                browsers.serve_known(engine, &info);
             }
         }
         *exchanging = now;
@@ -147,6 +153,26 @@ impl Torrents {
         if let Some(running) = self.engine.get() {
             running.browsers.set_relay_servers(&self.relay_servers());
         }
+    }
+
+    /// Takes the trackers of the room's relay, in the place of those before: all of the room meet there, whatever its items
+    /// name.
+    pub(crate) fn set_room_trackers(&self, trackers: Vec<Url>) {
+        *self.room_trackers() = trackers;
+        if let Some(running) = self.engine.get() {
+            running.engine.set_trackers(self.room_trackers().clone());
+        }
+    }
+
+    fn room_trackers(&self) -> MutexGuard<'_, Vec<Url>> {
+        self.room_trackers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where peers for what a room names are looked for: at the trackers of the link, of the room and of the settings.
+    fn places(&self, id: Option<&TorrentId>) -> Vec<String> {
+        let named = id.into_iter().flat_map(TorrentId::trackers);
+        let room = self.room_trackers().clone();
+        named.chain(room.into_iter().chain(self.network.extra_trackers.iter().cloned()).map(String::from)).collect()
     }
 
     fn relay_servers(&self) -> MutexGuard<'_, Vec<IceServer>> {
@@ -161,6 +187,14 @@ impl Torrents {
             Source::Link { text } => EngineSource::Link(text.trim().to_owned()),
         };
         let info = self.add_source(source, request.op, operation.token(), on_progress).await?;
+        let (engine, browsers) = self.parts().await?;
+        // A film of the person's own is there for others once it is checked; what has to be fetched is, once somebody opens it.
+        if is_own(engine, info.info_hash) {
+            browsers.remember(engine, &info, self.places(None)).await;
+            if engine.stats(info.info_hash).is_some_and(|stats| is_exchanging(&stats)) {
+                browsers.serve_known(engine, &info);
+            }
+        }
         added(info)
     }
 
@@ -185,7 +219,7 @@ impl Torrents {
         let opening = async {
             let Running { engine, browsers, .. } = self.running().await?;
             let media = engine.open(info.info_hash, file_index).await.map_err(open_error)?;
-            browsers.serve(engine, &info, &id).await;
+            browsers.serve(engine, &info, self.places(Some(&id))).await;
             Ok(media)
         };
         let media = tokio::select! {
@@ -244,4 +278,12 @@ impl Torrents {
         }
         addresses.insert(address.to_owned(), info_hash);
     }
+}
+
+fn is_exchanging(stats: &Stats) -> bool {
+    matches!(stats.state, State::Downloading | State::Seeding)
+}
+
+fn is_own(engine: &Engine, info_hash: InfoHash) -> bool {
+    engine.account(info_hash).is_some_and(|account| account.keeping == Keeping::Own)
 }

@@ -3,94 +3,19 @@
 
 mod support;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{path::Path, process::Command, sync::Arc, time::Duration};
-use streamshare::{Controller, Folders, GuiEvent};
+use streamshare::GuiEvent;
 use streamshare_ipc::{
-    Act, ActRequest, AddRequest, Added, CancelRequest, Connect, DropEvent, Keeping, Limits, OpenRequest, Opening,
-    RoomEvent, RoomSend, Source, TorrentState, TorrentStats, code,
+    Act, ActRequest, AddRequest, CancelRequest, Connect, DropEvent, Keeping, Limits, OpenRequest, Opening, RoomEvent,
+    RoomSend, TorrentState, TorrentStats, code,
 };
 use streamshare_protocol::TorrentId;
-use streamshare_relay::{Relay, RelayConfig};
-use support::{DEADLINE, Notes};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    time::timeout,
+use support::{
+    DEADLINE,
+    app::{add, app, app_with, body, film, get, link, path_source, start, write_settings},
 };
-
-struct Fixture {
-    controller: Arc<Controller>,
-    notes: Arc<Notes>,
-    home: tempfile::TempDir,
-}
-
-/// An app on loopback alone, with a folder of its own.
-fn app() -> Fixture {
-    let home = tempfile::tempdir().unwrap();
-    write_settings(home.path(), &home.path().join("films"));
-    start(home)
-}
-
-fn write_settings(home: &Path, downloads: &Path) {
-    let settings = json!({
-        "downloadFolder": downloads,
-        "network": {"dht": false, "trackers": false, "utp": false, "localDiscovery": false, "upnp": false,
-                    "iceServers": [], "listen": "127.0.0.1:0"},
-        "hosting": {"listen": "127.0.0.1:0"}
-    });
-    std::fs::write(home.join("settings.json"), settings.to_string()).unwrap();
-}
-
-fn start(home: tempfile::TempDir) -> Fixture {
-    let notes = Notes::new();
-    let folders = Folders::new(Some(home.path().to_owned()), home.path().to_owned(), None);
-    let controller = Controller::start(notes.clone(), folders);
-    Fixture { controller, notes, home }
-}
-
-/// A few seconds of H.264 with a counter.
-fn film(path: &Path) {
-    let made = Command::new("ffmpeg")
-        .args(["-loglevel", "error", "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25:duration=2"])
-        .args(["-c:v", "libx264", "-pix_fmt", "yuv420p", "-movflags", "+faststart"])
-        .arg(path)
-        .status()
-        .expect("ffmpeg is installed");
-    assert!(made.success());
-}
-
-fn path_source(path: &Path) -> Source {
-    Source::Path { path: path.to_str().unwrap().to_owned() }
-}
-
-fn link(text: &str) -> Source {
-    Source::Link { text: text.to_owned() }
-}
-
-async fn add(app: &Fixture, op: u64, source: Source) -> Result<Added, String> {
-    let adding = app.controller.torrent_add(AddRequest { op, source });
-    timeout(DEADLINE, adding).await.expect("an answer in time").map_err(|error| {
-        assert!(error.message.ends_with('.'), "{error:?}");
-        error.code
-    })
-}
-
-/// The whole answer to a GET, headers and all.
-async fn get(url: &str) -> Vec<u8> {
-    let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
-    let mut stream = TcpStream::connect(host).await.unwrap();
-    let request = format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
-    timeout(DEADLINE, stream.read_to_end(&mut answer)).await.expect("an answer in time").unwrap();
-    answer
-}
-
-fn body(answer: &[u8]) -> &[u8] {
-    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("headers");
-    &answer[end + 4..]
-}
+use tokio::time::timeout;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_film_is_shared_and_played() {
@@ -267,7 +192,7 @@ async fn settings_that_are_not_understood_are_shown() {
 async fn without_a_download_folder_rooms_go_on() {
     let home = tempfile::tempdir().unwrap();
     std::fs::write(home.path().join("file"), "").unwrap();
-    write_settings(home.path(), &home.path().join("file/films"));
+    write_settings(home.path(), &home.path().join("file/films"), |_| {});
     let app = start(home);
     app.notes.wait("Openings", |event| matches!(event, GuiEvent::Openings).then_some(())).await;
     let openings = app.controller.take_openings();
@@ -289,42 +214,6 @@ async fn a_shutdown_ends_in_time_and_twice() {
         app.controller.shutdown().await;
     };
     timeout(Duration::from_secs(8), both).await.expect("an end in time");
-}
-
-/// What is played in a room is announced at the room's tracker, and after a restart again, before anybody opens it.
-#[tokio::test(flavor = "multi_thread")]
-async fn torrents_of_the_last_run_are_served_to_browsers() {
-    let relay = Relay::start(RelayConfig::new(([127, 0, 0, 1], 0).into())).await.unwrap();
-    let app = app();
-    let path = app.home.path().join("film.mp4");
-    film(&path);
-    let added = add(&app, 1, path_source(&path)).await.unwrap();
-    let hash: String =
-        added.info_hash.as_bytes().chunks(2).flat_map(|digits| [b"%", digits].concat()).map(char::from).collect();
-    let scrape = format!("http://{}/scrape?info_hash={hash}", relay.local_addr());
-    let seeds = async |wanted: u8| {
-        let numbers = format!("8:completei{wanted}e10:downloadedi0e10:incompletei0e");
-        let answered = async {
-            while !String::from_utf8_lossy(&get(&scrape).await).contains(&numbers) {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        timeout(DEADLINE, answered).await.unwrap_or_else(|_| panic!("never {wanted} seeds"));
-    };
-    seeds(0).await;
-    // The room's relay adds its tracker to what goes into the playlist.
-    let tracker = format!("ws://{}/announce", relay.local_addr());
-    let torrent_id = TorrentId::new(&added.torrent_id).unwrap().with_trackers(&[tracker]).as_str().to_owned();
-    let request = OpenRequest { op: 2, torrent_id, filename: String::new() };
-    timeout(DEADLINE, app.controller.torrent_open(request)).await.unwrap().unwrap();
-    seeds(1).await;
-    app.controller.shutdown().await;
-    seeds(0).await;
-
-    let app = start(app.home);
-    seeds(1).await;
-    app.controller.shutdown().await;
-    seeds(0).await;
 }
 
 /// A .torrent of a folder, made by a foreign program.
@@ -373,17 +262,17 @@ async fn a_torrent_of_many_files_is_added_and_its_items_found() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_taken_port_is_no_reason_not_to_host() {
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let home = tempfile::tempdir().unwrap();
-    let settings = json!({
-        "downloadFolder": home.path().join("films"),
-        "network": {"dht": false, "trackers": false, "utp": false, "localDiscovery": false, "upnp": false,
-                    "iceServers": [], "listen": "127.0.0.1:0"},
-        "hosting": {"listen": taken.local_addr().unwrap()}
+    let user = json!({"url": "turn:192.0.2.1:3478", "username": "ada", "credential": "west"});
+    let app = app_with(|settings| {
+        settings["hosting"]["listen"] = json!(taken.local_addr().unwrap());
+        settings["network"]["iceServers"] = json!([{"url": "stun:192.0.2.1"}, user, {"url": "nonsense"}]);
     });
-    std::fs::write(home.path().join("settings.json"), settings.to_string()).unwrap();
-    let app = start(home);
     let hosted = app.controller.host_room().await.unwrap();
     assert_ne!(hosted.relay, format!("http://{}", taken.local_addr().unwrap()));
     assert!(get(&format!("{}/healthz", hosted.relay)).await.starts_with(b"HTTP/1.1 200"));
+    // Guests in browsers get through routers by the servers of the app that hosts them.
+    let named: Value = serde_json::from_slice(body(&get(&format!("{}/ice-servers", hosted.relay)).await)).unwrap();
+    let turn = json!({"urls": ["turn:192.0.2.1:3478"], "username": "ada", "credential": "west"});
+    assert_eq!(named["iceServers"], json!([{"urls": ["stun:192.0.2.1"]}, turn]));
     app.controller.shutdown().await;
 }

@@ -17,6 +17,7 @@ use crate::server::{Server, Token};
 use crate::share::{Collection, file_access};
 use crate::storage::Factory;
 use crate::torrents::{Torrents, describe};
+use crate::trackers::Places;
 use crate::{
     AddError, CancellationToken, EngineConfig, InfoHash, Limits, LivePeer, OpenError, OpenMedia, Progress, RemoveError,
     Source, StartError, Stats, TorrentInfo, fetch, handover, resolve, session,
@@ -45,6 +46,7 @@ pub(crate) struct Inner {
     pub(crate) holes: Arc<AllHoles>,
     /// Held while the set of torrents is changed.
     pub(crate) changing: tokio::sync::Mutex<()>,
+    pub(crate) places: Places,
     _cancel_on_drop: DropGuard,
 }
 
@@ -115,6 +117,7 @@ impl Engine {
             limits,
             holes,
             changing,
+            places: Places::default(),
             _cancel_on_drop: cancel_on_drop,
         });
         inner.tasks.spawn(crate::cache::keep_limit(Arc::downgrade(&inner), inner.cancel.clone()));
@@ -167,7 +170,7 @@ impl Engine {
     ) -> Result<TorrentInfo, AddError> {
         let mut metainfo = Metainfo::parse(bytes)?;
         progress(Progress::Adding);
-        metainfo.add_trackers(self.extra_trackers());
+        metainfo.add_trackers(self.extra_trackers().iter().map(String::as_str));
         self.register(metainfo, None, Vec::new()).await
     }
 
@@ -181,7 +184,7 @@ impl Engine {
         }
         progress(Progress::FindingMetadata);
         let own_trackers = magnet.trackers.clone();
-        crate::metainfo::extend_trackers(&mut magnet.trackers, self.extra_trackers());
+        crate::metainfo::extend_trackers(&mut magnet.trackers, self.extra_trackers().iter().map(String::as_str));
         let resolved = resolve::resolve(&self.0.session, &magnet, self.0.config.metadata_timeout).await?;
         let mut metainfo = Metainfo::parse(&resolved.bytes)?;
         if metainfo.info.info_hash != magnet.info_hash {
@@ -189,7 +192,7 @@ impl Engine {
         }
         progress(Progress::Adding);
         metainfo.info.trackers = own_trackers;
-        metainfo.add_trackers(self.extra_trackers());
+        metainfo.add_trackers(self.extra_trackers().iter().map(String::as_str));
         let mut peers = magnet.peers;
         peers.extend(resolved.peers);
         peers.sort_unstable();
@@ -201,7 +204,7 @@ impl Engine {
         let inner = self.0.clone();
         let cancel = inner.cancel.child_token();
         let _cancel_on_drop = cancel.clone().drop_guard();
-        let trackers: Vec<String> = self.extra_trackers().map(str::to_owned).collect();
+        let trackers = self.extra_trackers();
         let report = progress.clone();
         let hashing = inner.tasks.spawn_blocking({
             let inner = inner.clone();
@@ -240,10 +243,6 @@ impl Engine {
         }
         let registered = self.0.tasks.spawn(crate::register::register(self.0.clone(), metainfo, shared, peers)).await;
         done_or_stopped(registered)
-    }
-
-    fn extra_trackers(&self) -> impl Iterator<Item = &str> {
-        self.0.config.network.extra_trackers.iter().map(url::Url::as_str)
     }
 
     /// Selects a file for download and gives the address that a player can open, at once: the first read waits for peers.
@@ -310,22 +309,6 @@ impl Engine {
             // An error is in the torrent's state, too.
             drop(torrent.cancel.run_until_cancelled(torrent.handle.wait_until_initialized()).await);
         }
-    }
-
-    /// Writes down trackers of others for a torrent, beside those that it was added with; librqbit is not told. Of more
-    /// than 8 the oldest are forgotten.
-    pub async fn remember_trackers(&self, info_hash: InfoHash, trackers: Vec<String>) {
-        let registry = self.0.registry.clone();
-        let written = self.0.tasks.spawn_blocking(move || registry.remember_trackers(info_hash, &trackers)).await;
-        if let Ok(Err(error)) = written {
-            tracing::warn!(%error, "the registry of torrents cannot be written");
-        }
-    }
-
-    /// The trackers that were written down for a torrent, the latest first.
-    #[must_use]
-    pub fn remembered_trackers(&self, info_hash: InfoHash) -> Vec<String> {
-        self.0.registry.get(info_hash).map(|record| record.trackers).unwrap_or_default()
     }
 
     /// Forgets a torrent; its open responses end. `delete_files` deletes what was downloaded, never files shared in place.

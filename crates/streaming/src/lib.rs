@@ -43,6 +43,7 @@ mod storage;
 mod through;
 mod torrent;
 mod torrents;
+mod trackers;
 
 pub use config::{EngineConfig, NetworkConfig};
 pub use disk::free_bytes;

@@ -30,11 +30,12 @@ impl Torrents {
             running = self.running() => running?,
             () = cancel.cancelled() => return Err(cancelled()),
         };
-        let addition = Addition { running, cancel, report: Arc::new(progress_reporter(op, on_progress)) };
         let id = match &source {
             EngineSource::Link(text) => TorrentId::new(text).ok().filter(|id| id.info_hash().is_some()),
             EngineSource::Metainfo(_) | EngineSource::Path(_) => None,
         };
+        let places = self.places(id.as_ref());
+        let addition = Addition { running, cancel, places, report: Arc::new(progress_reporter(op, on_progress)) };
         match id {
             Some(id) => addition.add_magnet(source, &id).await,
             None => addition.add_by_engine(source, cancel.clone()).await.map_err(add_error),
@@ -46,6 +47,8 @@ impl Torrents {
 struct Addition<'a> {
     running: &'a Running,
     cancel: &'a CancellationToken,
+    /// Where browsers are looked for.
+    places: Vec<String>,
     report: Arc<dyn Fn(EngineProgress) + Send + Sync>,
 }
 
@@ -59,10 +62,10 @@ impl Addition<'_> {
     async fn add_magnet(&self, source: EngineSource, id: &TorrentId) -> Result<TorrentInfo, ShellError> {
         let attempt = self.cancel.child_token();
         let mut of_engine = Box::pin(self.add_by_engine(source, attempt.clone()));
-        let mut of_browsers = Box::pin(self.running.browsers.metainfo(id, self.cancel));
+        let mut of_browsers = Box::pin(self.running.browsers.metainfo(id, &self.places, self.cancel));
         let metainfo = tokio::select! {
             added = &mut of_engine => match added {
-                Err(error) if may_browsers_help(&error, id) => {
+                Err(error) if self.may_browsers_help(&error) => {
                     of_browsers.await.ok_or_else(|| add_error(error))?
                 }
                 added => return added.map_err(add_error),
@@ -79,12 +82,12 @@ impl Addition<'_> {
         let source = EngineSource::Metainfo(metainfo.into());
         self.add_by_engine(source, self.cancel.clone()).await.map_err(add_error)
     }
-}
 
-/// Whether browsers are worth waiting for where the engine found no metadata.
-fn may_browsers_help(error: &AddError, id: &TorrentId) -> bool {
-    matches!(error, AddError::TimedOut(_) | AddError::Network(_) | AddError::Engine(_) | AddError::BadMagnet(_))
-        && id.trackers().any(|tracker| tracker.starts_with("ws"))
+    /// Whether browsers are worth waiting for where the engine found no metadata.
+    fn may_browsers_help(&self, error: &AddError) -> bool {
+        matches!(error, AddError::TimedOut(_) | AddError::Network(_) | AddError::Engine(_) | AddError::BadMagnet(_))
+            && self.places.iter().any(|tracker| tracker.starts_with("ws"))
+    }
 }
 
 /// Turns the engine's progress into events, at most one per [`PROGRESS_EVERY`] but for a change of phase.

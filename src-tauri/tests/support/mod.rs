@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+pub(crate) mod app;
+
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
