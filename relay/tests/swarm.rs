@@ -6,7 +6,7 @@ mod support;
 mod swarm;
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 use streamshare_relay::{Relay, RelayConfig};
 use streamshare_webtorrent::{
     hybrid::{Hybrid, HybridConfig, SwarmStats},
@@ -37,6 +37,7 @@ impl Peer {
         let client = Client::start().await;
         let mut config = HybridConfig::new(client.listener(), client.peer_id());
         config.ice.loopback = true;
+        config.scrape_every = Duration::from_millis(500);
         Self { hybrid: Hybrid::start(config), client }
     }
 
@@ -123,6 +124,17 @@ async fn two_torrents_take_one_connection() {
     until_load(&relay, "torrents", 2).await;
     until_load(&relay, "peers", 2).await;
     assert_eq!(tracker_load(&relay).await["sockets"], 1);
+    // Who comes meanwhile is counted before the next announce, two minutes later.
+    eventually("this peer", || (peer.stats(&first).seeders, peer.stats(&first).leechers) == (1, 0)).await;
+    let other = TrackerClient::new(TrackerClientConfig::default());
+    let transfer = Transfer { left: Some(5), ..Transfer::default() };
+    let (member, mut events) = other.join(&trackers[0], first.info_hash, transfer).unwrap();
+    until(&mut events, "an announce to be due", |event| matches!(event, TrackerEvent::Due)).await;
+    member.announce(transfer, Vec::new());
+    eventually("a leecher", || peer.stats(&first).leechers == 1).await;
+    other.shutdown().await;
+    eventually("its end", || peer.stats(&first).leechers == 0).await;
+    until_load(&relay, "sockets", 1).await;
     peer.hybrid.remove(first.info_hash);
     until_load(&relay, "peers", 1).await;
     assert_eq!(tracker_load(&relay).await["sockets"], 1);

@@ -4,7 +4,7 @@
 use crate::settings::NetworkSettings;
 use futures_util::future::join_all;
 use std::{net::SocketAddr, time::Duration};
-use streamshare_ipc::Peers;
+use streamshare_ipc::{Counted, Peers};
 use streamshare_protocol::TorrentId;
 use streamshare_streaming::{CancellationToken, Engine, LivePeer, State, Stats, TorrentInfo, Transport};
 use streamshare_webtorrent::{
@@ -105,13 +105,20 @@ impl Browsers {
         }
     }
 
-    /// Tells the trackers how much is missing; answers how the torrent's peers are connected.
-    pub(crate) fn update(&self, engine: &Engine, info_hash: streamshare_streaming::InfoHash, stats: &Stats) -> Peers {
+    /// Tells the trackers how much is missing; answers how the torrent's peers are connected, and whom the trackers count.
+    pub(crate) fn update(
+        &self,
+        engine: &Engine,
+        info_hash: streamshare_streaming::InfoHash,
+        stats: &Stats,
+    ) -> (Peers, Option<Counted>) {
         let peers = engine.peers(info_hash);
-        let Some(hybrid) = &self.hybrid else { return count(&peers, &[]) };
+        let Some(hybrid) = &self.hybrid else { return (count(&peers, &[]), None) };
         let info_hash = InfoHash(info_hash.0);
         hybrid.update_left(info_hash, left(stats));
-        count(&peers, &hybrid.bridges(info_hash))
+        let swarm = hybrid.stats(info_hash).filter(|swarm| swarm.trackers > 0);
+        let counted = swarm.map(|swarm| Counted { seeders: swarm.seeders, leechers: swarm.leechers });
+        (count(&peers, &hybrid.bridges(info_hash)), counted)
     }
 
     /// The metainfo of a magnet link or an info hash, asked of browsers at these places, with the trackers of the link;

@@ -246,8 +246,8 @@ impl Torrents {
         let Some(Running { engine, browsers, .. }) = self.engine.get() else { return Vec::new() };
         self.follow_states(engine, browsers);
         let told = |(info_hash, stats): (InfoHash, Stats)| {
-            let peers = browsers.update(engine, info_hash, &stats);
-            torrent_stats(engine, info_hash, stats, peers)
+            let others = browsers.update(engine, info_hash, &stats);
+            torrent_stats(engine, info_hash, stats, others)
         };
         engine.all_stats().into_iter().map(told).collect()
     }

@@ -10,7 +10,7 @@ mod torrents;
 
 use serde::{Deserialize, Serialize};
 
-pub use torrents::{Act, ActRequest, Keeping, Limits, Peers, Ready, SettingsView, TorrentState, TorrentStats};
+pub use torrents::{Act, ActRequest, Counted, Keeping, Limits, Peers, Ready, SettingsView, TorrentState, TorrentStats};
 
 /// The names of the commands; each takes one argument called `request`, or none.
 pub mod command {

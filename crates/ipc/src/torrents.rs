@@ -24,6 +24,9 @@ pub struct TorrentStats {
     pub peers: Peers,
     /// Peers that it knows of.
     pub known_peers: u32,
+    /// Whom the trackers of WebRTC peers count, this one included; none where no such tracker is connected.
+    #[serde(default)]
+    pub counted: Option<Counted>,
     /// Bytes to others since it was first added.
     pub uploaded_bytes: u64,
     /// Bytes that its files take up on the disk.
@@ -34,6 +37,16 @@ pub struct TorrentStats {
     pub ready: Vec<Ready>,
     /// What stopped it, for people.
     pub error: Option<String>,
+}
+
+/// The peers of a torrent that trackers know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Counted {
+    /// Those that have everything.
+    pub seeders: u64,
+    /// Those that have not.
+    pub leechers: u64,
 }
 
 /// Whether a torrent's files stay.

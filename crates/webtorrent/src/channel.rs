@@ -40,8 +40,6 @@ pub struct IceConfig {
     pub servers: Vec<IceServer>,
     /// Offers the loopback interface too, for tests on one machine. Default: not.
     pub loopback: bool,
-    /// Uses relays (TURN) only, which hides the machine's addresses. Default: not.
-    pub relay_only: bool,
     /// How long an offer is good for, and how long a connection may take from the answer on. Default: 50 s, after which
     /// bittorrent-tracker's clients drop their offers.
     pub connect_time: Duration,
@@ -49,7 +47,7 @@ pub struct IceConfig {
 
 impl Default for IceConfig {
     fn default() -> Self {
-        Self { servers: Vec::new(), loopback: false, relay_only: false, connect_time: Duration::from_secs(50) }
+        Self { servers: Vec::new(), loopback: false, connect_time: Duration::from_secs(50) }
     }
 }
 

@@ -57,6 +57,9 @@ pub struct HybridConfig {
     pub max_offers: usize,
     /// How often the client hears something from an idle peer. Default: every 8 s, since librqbit waits 10 s by default.
     pub keep_alive: Duration,
+    /// How often trackers are asked how many peers a torrent has, between announces: whoever has none is looked for sooner.
+    /// Default: every minute, a message of 100 bytes.
+    pub scrape_every: Duration,
 }
 
 impl HybridConfig {
@@ -73,6 +76,7 @@ impl HybridConfig {
             offers: 5,
             max_offers: 100,
             keep_alive: KEEP_ALIVE,
+            scrape_every: Duration::from_secs(60),
         }
     }
 }
@@ -102,9 +106,9 @@ pub struct SwarmStats {
     pub uploaded_bytes: u64,
     /// Trackers that are connected.
     pub trackers: usize,
-    /// Peers that have everything, as the most optimistic tracker says.
+    /// Peers that have everything, as the most optimistic tracker says; this one is counted, too.
     pub seeders: u64,
-    /// Peers that have not.
+    /// Peers that have not, likewise.
     pub leechers: u64,
 }
 

@@ -2,8 +2,8 @@
 
 use crate::magnet;
 use streamshare_ipc::{
-    Added, FileSummary, Keeping, OPENED_FILES_MAX, OpenedFile, Peers, Ready, ShellError, TorrentState, TorrentStats,
-    code,
+    Added, Counted, FileSummary, Keeping, OPENED_FILES_MAX, OpenedFile, Peers, Ready, ShellError, TorrentState,
+    TorrentStats, code,
 };
 use streamshare_media::{FileKind, FindError};
 use streamshare_protocol::{TorrentId, limits::FILENAME_BYTES_MAX};
@@ -42,7 +42,12 @@ pub(super) fn opened_files(info: &TorrentInfo) -> Vec<OpenedFile> {
         .collect()
 }
 
-pub(super) fn torrent_stats(engine: &Engine, info_hash: InfoHash, stats: Stats, peers: Peers) -> TorrentStats {
+pub(super) fn torrent_stats(
+    engine: &Engine,
+    info_hash: InfoHash,
+    stats: Stats,
+    (peers, counted): (Peers, Option<Counted>),
+) -> TorrentStats {
     let (state, error) = match stats.state {
         State::Checking => (TorrentState::Checking, None),
         State::Downloading => (TorrentState::Downloading, None),
@@ -62,6 +67,7 @@ pub(super) fn torrent_stats(engine: &Engine, info_hash: InfoHash, stats: Stats, 
         upload_bps: stats.upload_bps,
         peers,
         known_peers: stats.peers_known,
+        counted,
         uploaded_bytes: account.map_or(0, |account| account.uploaded_bytes),
         disk_bytes: account.map_or(0, |account| account.disk_bytes),
         keeping: account.map_or_else(Keeping::default, |account| keeping(account.keeping)),

@@ -207,6 +207,7 @@ mod tests {
             upload_bps: 0,
             peers: Peers { tcp: 1, ..Peers::default() },
             known_peers: 9,
+            counted: None,
             uploaded_bytes: 0,
             disk_bytes: 340,
             keeping: Keeping::Cached,

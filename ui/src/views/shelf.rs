@@ -4,7 +4,7 @@ use super::icons::{Icon, icon};
 use super::limits::LimitsForm;
 use crate::format;
 use crate::ports::shelf;
-use streamshare_ipc::{Act, Keeping, TorrentState, TorrentStats};
+use streamshare_ipc::{Act, Counted, Keeping, TorrentState, TorrentStats};
 use yew::prelude::*;
 
 /// The button that opens the shelf, and the shelf.
@@ -180,7 +180,7 @@ fn activity(stats: &TorrentStats) -> String {
     if let Some(error) = &stats.error {
         return error.clone();
     }
-    let peers = format::counted(u64::from(stats.peers.total()), "peer", "peers");
+    let peers = format::counted(u64::from(stats.peers.total()), "peer", "peers") + &swarm(stats);
     let (down, up) = (format::speed(stats.download_bps), format::speed(stats.upload_bps));
     match stats.state {
         TorrentState::Checking => "Checking the disk".to_owned(),
@@ -189,6 +189,15 @@ fn activity(stats: &TorrentStats) -> String {
         TorrentState::Downloading => format!("↓ {down} · ↑ {up} · {peers}"),
         TorrentState::Seeding => format!("↑ {up} · {peers}"),
     }
+}
+
+/// Who else there is, as trackers count. Whoever is alone there needs no numbers.
+fn swarm(stats: &TorrentStats) -> String {
+    let Some(Counted { seeders, leechers }) = stats.counted.filter(|all| all.seeders + all.leechers > 1) else {
+        return String::new();
+    };
+    let leechers = format::counted(leechers, "leecher", "leechers");
+    format!(" · {} and {leechers} in the swarm", format::counted(seeders, "seeder", "seeders"))
 }
 
 /// What a torrent has, gave and costs.
@@ -256,6 +265,7 @@ mod tests {
             upload_bps: 20_000,
             peers: Peers { tcp: 2, ..Peers::default() },
             known_peers: 9,
+            counted: None,
             uploaded_bytes,
             disk_bytes: have_bytes,
             keeping,
@@ -268,6 +278,11 @@ mod tests {
     fn a_torrent_and_its_cost() {
         let cached = stats(Keeping::Cached, 500_000_000, 250_000_000);
         assert_eq!(activity(&cached), "↓ 1.4 MB/s · ↑ 20 kB/s · 2 peers");
+        let counted = |seeders, leechers| {
+            activity(&TorrentStats { counted: Some(Counted { seeders, leechers }), ..cached.clone() })
+        };
+        assert_eq!(counted(0, 1), activity(&cached));
+        assert_eq!(counted(3, 1), activity(&cached) + " · 3 seeders and 1 leecher in the swarm");
         assert_eq!(cost(&cached), "500 MB of 2.0 GB · gave 250 MB (ratio 0.50) · 500 MB on the disk");
         let own = stats(Keeping::Own, 2_000_000_000, 0);
         assert_eq!(cost(&own), "2.0 GB · gave 0 B (ratio 0.00) · your own file");

@@ -6,7 +6,7 @@ mod trackers;
 use super::{HybridConfig, SwarmStats, bridges::Bridges, peers::Peers, pipe::Traffic, search::Search};
 use crate::{
     channel::Connector,
-    tracker::{InfoHash, TrackerClient, TrackerEvent},
+    tracker::{Announced, Counts, InfoHash, TrackerClient, TrackerEvent},
 };
 use bytes::Bytes;
 use futures_util::{
@@ -128,7 +128,6 @@ pub(super) fn swarm(
     };
     let places = Arc::new(Semaphore::new(shared.config.max_channels_per_torrent));
     let swarm = Swarm {
-        shared,
         info_hash,
         purpose,
         live,
@@ -140,7 +139,9 @@ pub(super) fn swarm(
         search: Search::default(),
         tasks: JoinSet::new(),
         known_left: *left.borrow(),
+        scrape_at: Instant::now() + shared.config.scrape_every,
         cancel,
+        shared,
     };
     (handle, swarm.run(trackers, left, additions))
 }
@@ -162,6 +163,8 @@ struct Swarm {
     search: Search,
     tasks: JoinSet<Done>,
     known_left: Option<u64>,
+    /// When the trackers are asked for numbers again.
+    scrape_at: Instant,
     cancel: CancellationToken,
 }
 
@@ -209,7 +212,7 @@ impl Swarm {
     }
 
     fn next_wake(&self) -> Option<Instant> {
-        self.trackers.values().filter_map(Tracker::next_expiry).chain(self.search.next()).min()
+        self.trackers.values().filter_map(Tracker::next_expiry).chain(self.search.next()).chain([self.scrape_at]).min()
     }
 
     /// Does what is due.
@@ -217,6 +220,10 @@ impl Swarm {
         self.trackers.values_mut().for_each(|tracker| tracker.expire(now));
         if self.search.poll(self.live.peers.count() > 0, now) {
             self.trackers.values_mut().for_each(Tracker::hasten);
+        }
+        if self.scrape_at <= now {
+            self.scrape_at = now + self.shared.config.scrape_every;
+            self.trackers.values().for_each(Tracker::scrape);
         }
     }
 
@@ -227,14 +234,15 @@ impl Swarm {
             TrackerEvent::Connected { .. } => tracker.connected(),
             TrackerEvent::Disconnected { .. } => tracker.disconnected(),
             TrackerEvent::Due => self.begin_announce(number),
-            TrackerEvent::Announced(announced) => {
-                let before = tracker.announced(&announced);
-                self.look_for_others(before, (announced.complete, announced.incomplete));
+            TrackerEvent::Announced(Announced { complete, incomplete, .. })
+            | TrackerEvent::Scraped(Counts { complete, incomplete, .. }) => {
+                let before = tracker.counted((complete, incomplete));
+                self.look_for_others(before, (complete, incomplete));
             }
             TrackerEvent::Offer(offer) => self.take_offer(number, offer),
             TrackerEvent::Answer(answer) => self.take_answer(number, answer),
-            // The connection has told the log; and nobody scrapes.
-            TrackerEvent::Failed(_) | TrackerEvent::Scraped(_) => {}
+            // The connection has told the log.
+            TrackerEvent::Failed(_) => {}
         }
         let live = &self.live;
         live.trackers.store(self.trackers.values().filter(|tracker| tracker.is_connected()).count(), Ordering::Relaxed);

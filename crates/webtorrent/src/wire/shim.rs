@@ -167,11 +167,6 @@ impl Shim {
         self.peer.map(|handshake| handshake.peer_id)
     }
 
-    /// Tells how many pieces the torrent has, when that becomes known.
-    pub fn set_piece_count(&mut self, piece_count: u32) {
-        self.piece_count = Some(piece_count);
-    }
-
     /// Takes what came from the peer, in any portions.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use super::{Done, Swarm};
 use crate::{
     channel::{Connector, PendingOffer},
     hybrid::random_id,
-    tracker::{Announced, Membership, Offer, OfferId, PassedOffer, Sdp, Transfer, is_web_socket},
+    tracker::{Membership, Offer, OfferId, PassedOffer, Sdp, Transfer, is_web_socket},
 };
 use futures_util::{StreamExt, future::join_all, stream};
 use std::{collections::HashMap, sync::Arc, time::Instant};
@@ -65,8 +65,15 @@ impl Tracker {
     }
 
     /// Gives what it knew before.
-    pub(super) fn announced(&mut self, announced: &Announced) -> (u64, u64) {
-        std::mem::replace(&mut self.seen, (announced.complete, announced.incomplete))
+    pub(super) fn counted(&mut self, seen: (u64, u64)) -> (u64, u64) {
+        std::mem::replace(&mut self.seen, seen)
+    }
+
+    /// Asks it how many peers it knows.
+    pub(super) fn scrape(&self) {
+        if self.is_connected {
+            self.membership.scrape();
+        }
     }
 
     pub(super) fn hasten(&mut self) {
