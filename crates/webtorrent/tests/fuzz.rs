@@ -1,6 +1,9 @@
 //! The laws over mutated golden messages, and over mutated conversations of a peer's.
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
+#[cfg(feature = "hybrid")]
+#[path = "laws/descriptions.rs"]
+mod descriptions;
 mod laws;
 #[path = "../../../fuzz/mutation.rs"]
 mod mutation;
@@ -56,4 +59,31 @@ fn mutated_conversations_break_no_law() {
     ];
     let tokens = ["\0\0\0\0", "\0\0\0\x01", "\0\0\x40\x09\x07", "i-1e", "i99999999999999999999e", "d", "e", "\x14\0d"];
     mutation::run("conversations", &corpus.map(<[u8]>::to_vec), &tokens, wire_laws::peer_bytes);
+}
+
+#[cfg(feature = "hybrid")]
+#[test]
+fn mutated_descriptions_break_no_law() {
+    let tokens = [
+        "\r\n",
+        "a=",
+        "a=candidate:1 1 udp 1 ::1 65536 typ host\r\n",
+        "a=candidate:1 256 tcp 99999999999 x.local 9 typ relay raddr 0.0.0.0 rport 0 tcptype active\r\n",
+        "a=fingerprint:sha-256 00\r\n",
+        "a=fingerprint:sha-1 \r\n",
+        "a=ice-pwd:\r\n",
+        "a=ice-ufrag:",
+        "a=setup:holdconn\r\n",
+        "a=sctp-port:65536\r\n",
+        "a=max-message-size:-1\r\n",
+        "a=mid:\r\n",
+        "a=group:BUNDLE 0 1 0\r\n",
+        "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=rtpmap:111 opus/48000/2\r\n",
+        "m=application 0 UDP/DTLS/SCTP webrtc-datachannel\r\n",
+        "c=IN IP6 ::\r\n",
+        "99999999999999999999",
+        "-1",
+        "\0",
+    ];
+    mutation::run("descriptions", &descriptions::corpus(), &tokens, descriptions::bytes);
 }
