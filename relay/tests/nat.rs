@@ -19,6 +19,7 @@ use net::{Host, Nat, PUBLIC, behind, internet, neighbours, passed};
 use serde_json::Value;
 use std::{
     net::UdpSocket,
+    os::unix::fs::MetadataExt,
     path::Path,
     process::Stdio,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -41,11 +42,17 @@ const FILM: u64 = 5 * MB;
 const RELAY_PORT: u16 = 3000;
 const SECRET: &str = "known to the relay and to coturn";
 
-/// Waits for its turn; none where this machine has no rights to make networks.
+/// Waits for its turn; none where this person has no rights to make networks.
+///
+/// # Panics
+/// Where the tests are to be relied on: as root, and where `CI` is set.
 fn turn() -> Option<MutexGuard<'static, ()>> {
     static TURN: Mutex<()> = Mutex::new(());
     let may = std::thread::spawn(|| nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET)).join().unwrap();
     if let Err(error) = may {
+        let must =
+            std::fs::metadata("/proc/self").is_ok_and(|this| this.uid() == 0) || std::env::var_os("CI").is_some();
+        assert!(!must, "no network namespaces can be made: {error}");
         eprintln!("SKIPPED, NOTHING WAS TESTED: network namespaces need root ({error})");
         return None;
     }
