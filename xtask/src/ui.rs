@@ -30,7 +30,7 @@ const FROM_NPM: [(&str, &str); 8] = [
 ];
 
 /// From ui/static, under the same name.
-const OWN: [&str; 14] = [
+const OWN: [&str; 15] = [
     "index.html",
     "app.css",
     "boot.js",
@@ -40,6 +40,7 @@ const OWN: [&str; 14] = [
     "text.js",
     "swarm/ice.js",
     "swarm/index.js",
+    "swarm/leaving.js",
     "swarm/metainfo.js",
     "swarm/reader.js",
     "swarm/remux.js",

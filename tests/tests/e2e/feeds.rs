@@ -10,7 +10,7 @@ const SEED_KIB_PER_S: u32 = 300;
 async fn swarm_a_desktop_feeds_a_browser_while_it_downloads() -> Result<()> {
     let case = Case::begin("feeds").await?;
     let relay = Relay::start(&case).await?;
-    let mut swarm = Swarm::start(&case, Seeder::Libtorrent, Some(SEED_KIB_PER_S)).await?;
+    let mut swarm = Swarm::start(&case, Seeder::Transmission, Some(SEED_KIB_PER_S)).await?;
     let torrent = swarm.seed(Media::Mp4).await?;
     let browser = Browser::open(&case, "ben", &relay.url()).await?;
     let link = browser.start_room("Ben").await?;

@@ -1,9 +1,12 @@
 //! A room of both kinds with one seeder that speaks TCP only: everyone gets all of the film.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use futures_util::future::try_join_all;
+use serde_json::json;
 use std::time::Duration;
-use streamshare_tests::{Browser, Case, Desktop, Launch, Media, Page, Relay, Seeder, Swarm};
+use streamshare_tests::{
+    Browser, Case, Desktop, Five, Launch, Media, Page, PlainPeer, Relay, Seeder, Swarm, Transport,
+};
 
 /// How long five players may take to fetch 11 MB, on one machine that also shows them.
 const FINISHED_WITHIN: Duration = Duration::from_secs(60);
@@ -54,5 +57,28 @@ async fn swarm_three_browsers_and_two_desktops_finish_a_film() -> Result<()> {
         assert_eq!(browser.film_sha1().await?, sha1);
         browser.shot("has-all").await?;
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn swarm_five_browsers_watch_what_a_desktop_shares_and_the_last_one_is_asked_to_stay() -> Result<()> {
+    let case = Case::begin("five").await?;
+    let relay = Relay::start(&case).await?;
+    let link = relay.link("five");
+    let desktop = Desktop::start(&case, "ada", Launch::default()).await?;
+    desktop.join_room("Ada", &link).await?;
+    let mut five = Five::enter(&case, &link)?;
+    desktop.members_are(&["Ada", "Cid", "Dan", "Eva", "Fay", "Gus"]).await?;
+    desktop.drop_files(&case, &[&Media::Mp4.file()?]).await?;
+    five.said(&json!("watched"))?;
+    desktop.shot("shares").await?;
+    let hello = PlainPeer::connect(&case, "Pia", &relay.url(), Transport::WebSocket)?.join("five")?;
+    let magnet = hello["playlist"][0]["torrentId"].as_str().context("an item")?.to_owned();
+    // Only they have it now.
+    desktop.close()?;
+    five.go_on(magnet.split("btih:").nth(1).and_then(|rest| rest.get(..40)).context("an info hash")?)?;
+    five.said(&json!({ "other": "left" }))?;
+    five.said(&json!({ "last": "beforeunload" }))?;
+    five.said(&json!({ "alone": "left" }))?;
     Ok(())
 }

@@ -2,6 +2,7 @@
 // something gives a function that hears what becomes of it, and gets an object whose cancel() ends it.
 
 import { IceServers, impatient } from "./ice.js";
+import { isNeeded } from "./leaving.js";
 import { describe } from "./metainfo.js";
 import { Reader } from "./reader.js";
 import { serve } from "./server.js";
@@ -49,9 +50,8 @@ export class Swarm {
     this.#onReport = onReport;
     setInterval(() => this.#tick(), REPORT_MS);
     addEventListener("beforeunload", (event) => {
-      const needed = [...this.#entries.values()].some(({ own, torrent }) => own && torrent.numPeers > 0);
       // The browser asks whether to leave, in its own words.
-      if (needed) event.preventDefault();
+      if ([...this.#entries.values()].some(isNeeded)) event.preventDefault();
     });
     // Peers that hear nothing of it wait for this page until their connections time out.
     addEventListener("pagehide", ({ persisted }) => {
