@@ -52,11 +52,32 @@ pub(super) async fn start(pair: &mut Pair, rounds: usize, goals: &mut Goals) -> 
     Ok(())
 }
 
+/// What befell both in a round that took longer than it should, for whoever looks for the cause: how far they were apart
+/// every quarter of a second, and what each was told.
+fn story(pair: &Pair, skews: &[(f64, f64)], (from, end): (f64, f64)) {
+    const EVERY_MS: f64 = 250.0;
+    let mut lines: Vec<(f64, String)> = Vec::new();
+    for (at, skew) in skews {
+        if lines.last().is_none_or(|(last, _)| at - last >= EVERY_MS) {
+            lines.push((*at, format!("apart by {skew:.0} ms")));
+        }
+    }
+    for (n, player) in [&pair.one, &pair.other].into_iter().enumerate() {
+        let told = player.notes.told.iter().filter(|(at, ..)| (from - 100.0..end).contains(at));
+        lines.extend(told.map(|(at, what, value)| (*at, format!("    player {} is told: {what} {value:.3}", n + 1))));
+    }
+    lines.sort_by(|a, b| a.0.total_cmp(&b.0));
+    for (at, line) in lines {
+        println!("    {:6.0} ms {line}", at - from);
+    }
+}
+
 /// One of them is put ahead or back by 300 ms.
 pub(super) async fn apart(pair: &mut Pair, rounds: usize, goals: &mut Goals) -> Result<()> {
     const APART_S: f64 = 0.3;
     const WITHIN: Duration = Duration::from_millis(500);
     const WATCHED: Duration = Duration::from_secs(14);
+    const SLOW_MS: f64 = 5_000.0;
     pair.set_playing(true).await?;
     let (mut after, mut was, mut late) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..rounds {
@@ -67,7 +88,11 @@ pub(super) async fn apart(pair: &mut Pair, rounds: usize, goals: &mut Goals) -> 
         pair.watch(WATCHED).await?;
         let skews = pair.skews(from, from + ms(WATCHED) - ms(WITHIN));
         was.push(skews.first().map_or(f64::NAN, |(_, skew)| *skew));
-        after.push(together_after_ms(&skews, from).unwrap_or(f64::INFINITY));
+        let after_ms = together_after_ms(&skews, from).unwrap_or(f64::INFINITY);
+        after.push(after_ms);
+        if after_ms > SLOW_MS {
+            story(pair, &skews, (from, from + ms(WATCHED)));
+        }
         late.extend(skews.iter().filter(|(at, _)| *at > from + ms(WATCHED) - 5_000.0).map(|(_, skew)| skew.abs()));
     }
     println!("apart: by {was:.0?} ms; under {TOGETHER_MS} ms for good after {} ms {after:.0?}", whole(&after));
@@ -80,6 +105,7 @@ pub(super) async fn apart(pair: &mut Pair, rounds: usize, goals: &mut Goals) -> 
 /// One person goes to another place while both play.
 pub(super) async fn seek(pair: &mut Pair, rounds: usize, goals: &mut Goals) -> Result<()> {
     const WATCHED: Duration = Duration::from_secs(9);
+    const SLOW_MS: f64 = 2_000.0;
     pair.set_playing(true).await?;
     pair.watch(SETTLE).await?;
     let (mut after, mut seeks) = (Vec::new(), Vec::new());
@@ -90,7 +116,11 @@ pub(super) async fn seek(pair: &mut Pair, rounds: usize, goals: &mut Goals) -> R
         pair.watch(WATCHED).await?;
         let end = from + ms(WATCHED);
         let skews = pair.skews(from, end);
-        after.push(together_after_ms(&skews, from).unwrap_or(f64::INFINITY));
+        let after_ms = together_after_ms(&skews, from).unwrap_or(f64::INFINITY);
+        after.push(after_ms);
+        if after_ms > SLOW_MS {
+            story(pair, &skews, (from, end));
+        }
         seeks.push([&pair.one, &pair.other].map(|player| player.notes.count("seek", from - 100.0, end)));
     }
     println!("seek: under {TOGETHER_MS} ms for good after {} ms {after:.0?}; seeks of each {seeks:?}", whole(&after));

@@ -345,7 +345,7 @@ impl Client {
             relay_ms,
             clock_known: self.clock.is_known(),
             clock_suspect: self.clock.is_suspect(),
-            wander_ms: self.clock.wander_ms(now.mono),
+            clock_noise_ms: self.clock.noise_ms(now.mono),
             waits_for_me: self.me.is_some_and(|me| self.waits().contains(&me)),
         };
         self.follower.follow(&target, now.mono, &mut self.outputs);

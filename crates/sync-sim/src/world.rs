@@ -29,13 +29,25 @@ const AHEAD_S: f64 = 1.0;
 enum Event<Up, Down> {
     Script(usize),
     Act(usize, UserAct),
-    Up { seat: usize, connection: u32, message: Up },
-    Down { seat: usize, connection: u32, message: Down },
+    Up {
+        seat: usize,
+        connection: u32,
+        message: Up,
+    },
+    Down {
+        seat: usize,
+        connection: u32,
+        message: Down,
+    },
     Drain(usize),
     Timer(usize),
-    Wake(usize),
+    /// A timer; where it is an alarm, only if none was set since.
+    Wake(usize, Option<MonoTime>),
     Player(usize),
-    Leave { seat: usize, connection: u32 },
+    Leave {
+        seat: usize,
+        connection: u32,
+    },
     RelayTimeout,
     Observe,
 }
@@ -192,8 +204,9 @@ impl<'a, S: Scheme> World<'a, S> {
             }
             Event::Drain(seat) => self.drain(seat),
             Event::Timer(seat) => self.timer(seat),
-            Event::Wake(seat) => {
-                if !self.postponed(seat, Event::Wake(seat)) {
+            Event::Wake(seat, alarm) => {
+                let is_past = alarm.is_some() && self.seats[seat].wake != alarm;
+                if !is_past && !self.postponed(seat, Event::Wake(seat, alarm)) {
                     self.seats[seat].wake = None;
                     self.happens(seat, Happening::Wake);
                 }
@@ -329,12 +342,13 @@ impl<'a, S: Scheme> World<'a, S> {
                 }
                 return;
             }
-            Effect::WakeAt(mono) => {
+            Effect::WakeAt(mono) | Effect::AlarmAt(mono) => {
                 if seat.wake != Some(mono) {
                     seat.wake = Some(mono);
                     let due_us = seat.device.when(mono, t_us);
-                    let at_us = seat.device.timer(due_us);
-                    self.at(at_us, Event::Wake(n));
+                    let alarm = matches!(effect, Effect::AlarmAt(_)).then_some(mono);
+                    let at_us = if alarm.is_some() { seat.device.alarm(due_us) } else { seat.device.timer(due_us) };
+                    self.at(at_us, Event::Wake(n, alarm));
                 }
                 return;
             }
