@@ -27,7 +27,7 @@ const RATE_OFF_PERCENT: f64 = 5.0;
 /// Both stand, and one person presses play.
 pub(super) async fn start(pair: &mut Pair, rounds: usize, goals: &mut Goals) -> Result<()> {
     const WATCHED: Duration = Duration::from_secs(8);
-    let (mut after, mut moved, mut first) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut after, mut moved, mut first, mut told) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
         pair.set_playing(false).await?;
         pair.watch(Duration::from_secs(3)).await?;
@@ -39,6 +39,10 @@ pub(super) async fn start(pair: &mut Pair, rounds: usize, goals: &mut Goals) -> 
             let stood = samples.next().map_or(f64::NAN, |sample| sample.place_s);
             samples.find(|sample| (sample.place_s - stood).abs() > 0.02).map_or(f64::NAN, |sample| sample.at_ms - from)
         });
+        told.extend([&pair.one, &pair.other].map(|player| {
+            let mut told = player.notes.told.iter().filter(|(at, what, _)| *at >= from && what == "play");
+            told.next().map_or(f64::NAN, |(at, ..)| at - from)
+        }));
         let both_ms = starts[0].max(starts[1]);
         moved.push(both_ms);
         after.push(together_after_ms(&skews, from).unwrap_or(f64::INFINITY));
@@ -46,6 +50,7 @@ pub(super) async fn start(pair: &mut Pair, rounds: usize, goals: &mut Goals) -> 
         first.push(begun.map(|(_, skew)| skew.abs()).fold(0.0, f64::max));
     }
     println!("play: from the click until both move: {} ms {moved:.0?}", whole(&moved));
+    println!("play: from the click until each player is told: {} ms {told:.0?}", whole(&told));
     println!("play: from the click until under {TOGETHER_MS} ms for good: {} ms {after:.0?}", whole(&after));
     println!("play: largest skew within the first second of both: {} ms {first:.0?}", whole(&first));
     goals.at_most("play, the slowest", largest(&after), TOGETHER_WITHIN_MS, "ms");
