@@ -241,7 +241,7 @@ impl Client {
         let relay_ms = self.clock.relay_ms(now.mono);
         let position = self.anchor().position(relay_ms);
         // Where it will be when the relay hears of it.
-        let status = self.anchor().status(relay_ms + self.clock.one_way_ms().0);
+        let status = self.anchor().status(relay_ms + self.clock.one_way_ms());
         let restores = Some(Restores { epoch, order });
         let playlist = self.playlist.clone();
         self.send(ClientMessage::Hello(ClientHello {

@@ -39,6 +39,9 @@ const SUSPECT_MAX: Duration = Duration::from_secs(5);
 /// What a reading without a question may be off by, in milliseconds: the way of a slow mobile connection.
 const ONE_WAY_ERROR_MS: f64 = 1000.0;
 
+/// How much of the quickest exchange its way back may have taken: three quarters, on lines that are slow one way.
+const DOWN_SHARE: f64 = 0.75;
+
 /// The reading in use: it moves from one fit to another at some speed.
 #[derive(Clone, Copy, Debug)]
 struct Course {
@@ -182,12 +185,20 @@ impl RelayClock {
         course.fit.noise_ms(now) + course.off_ms(now).abs() + self.ran_ms(now)
     }
 
-    /// How long a message takes one way, in milliseconds: the usual, and what nineteen of twenty stay below.
-    pub(super) fn one_way_ms(&self) -> (f64, f64) {
-        let mut ways: Vec<f64> = self.exchanges.iter().map(|exchange| exchange.trip_ms() / 2.0).collect();
-        ways.sort_by(f64::total_cmp);
-        let at = |part: usize| ways.get((ways.len() * part / 20).min(ways.len().saturating_sub(1))).copied();
-        (at(10).unwrap_or(0.0), at(19).unwrap_or(0.0))
+    /// How long a message usually takes one way, in milliseconds.
+    pub(super) fn one_way_ms(&self) -> f64 {
+        quantile(self.exchanges.iter().map(|exchange| exchange.trip_ms() / 2.0), 10)
+    }
+
+    /// How long nineteen of twenty messages from the relay take at the most, in milliseconds: the way itself, of which only
+    /// both directions together are known, and the queues that were seen on it.
+    pub(super) fn arrives_ms(&self) -> f64 {
+        let least_ms = self.exchanges.iter().map(Exchange::trip_ms).fold(f64::INFINITY, f64::min);
+        let queues_ms = self.course.iter().flat_map(|course| {
+            let queued_ms = |exchange| course.fit.queued_down_ms(exchange);
+            self.exchanges.iter().map(queued_ms)
+        });
+        if least_ms.is_finite() { DOWN_SHARE * least_ms + quantile(queues_ms, 19) } else { 0.0 }
     }
 
     /// Forgets all readings: the relay is another one, with another clock.
@@ -250,6 +261,14 @@ impl RelayClock {
         let newest = self.exchanges.back().map_or(0.0, |last| now.since(last.heard).as_secs_f64() * 1000.0);
         self.runs_away_by(now) * newest
     }
+}
+
+/// What so many of twenty values do not exceed; 0 where there are none.
+fn quantile(values: impl Iterator<Item = f64>, of_twenty: usize) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    let at = (values.len() * of_twenty / 20).min(values.len().saturating_sub(1));
+    values.get(at).copied().unwrap_or(0.0)
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a monotonic clock stays below 2^53 microseconds for 285 years")]

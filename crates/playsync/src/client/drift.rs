@@ -32,6 +32,8 @@ const GAIN_MAX: f64 = 0.05;
 const GAIN_FAR_MAX: f64 = 0.08;
 const GAIN_FIRST_MAX: f64 = 0.12;
 const FAR_MS: f64 = 60.0;
+/// The same just after a start or a seek: what is heard as an echo.
+const FIRST_FAR_MS: f64 = 40.0;
 const FIRST_MS_MAX: f64 = 350.0;
 /// Chromium does nothing for less than this, and 0.0014 more than was said beyond it.
 const GAIN_MIN: f64 = 0.0025;
@@ -94,7 +96,7 @@ impl Drift {
         let span = self.samples.back()?.at.since(self.samples.front()?.at);
         let error_ms = median(self.samples.iter().map(|sample| sample.bare_ms)) - self.made_up_ms;
         let slow = self.samples.len() >= SLOW_SAMPLES_MIN && span >= SLOW_SPAN;
-        let far = self.samples.len() >= FAR_SAMPLES_MIN && error_ms.abs() > FAR_MS.max(10.0 * self.sigma_ms());
+        let far = self.samples.len() >= FAR_SAMPLES_MIN && error_ms.abs() > FIRST_FAR_MS.max(10.0 * self.sigma_ms());
         (self.samples.len() >= SAMPLES_MIN || slow || far).then_some(error_ms)
     }
 
@@ -122,8 +124,9 @@ impl Drift {
             self.was_near = true;
             0.0
         } else {
+            let near_ms = if self.was_near { FAR_MS } else { FIRST_FAR_MS };
             let gain = match off_ms {
-                ..=FAR_MS => (off_ms / CONVERGE_MS).clamp(GAIN_MIN, GAIN_MAX),
+                _ if off_ms <= near_ms => (off_ms / CONVERGE_MS).clamp(GAIN_MIN, GAIN_MAX),
                 ..=FIRST_MS_MAX if !self.was_near => GAIN_FIRST_MAX,
                 _ => GAIN_FAR_MAX,
             };

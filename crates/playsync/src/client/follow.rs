@@ -37,7 +37,7 @@ const SEEK_EVERY: Duration = Duration::from_secs(2);
 /// How often a paused player is sent to the same place.
 const PAUSED_TRIES: u32 = 3;
 /// Players settle within this time after they report a seek to be done, or after they started.
-const SETTLE: Duration = Duration::from_millis(250);
+const SETTLE: Duration = Duration::from_millis(150);
 /// In a hidden page nothing but alarms comes oftener than once a second: where reports are so far apart, the client asks to
 /// be woken for more for so long while it corrects its player, and for so long after the player settled.
 const SLOW_REPORTS: Duration = Duration::from_millis(400);
@@ -283,10 +283,7 @@ impl Follower {
             self.set_rate(report, course.speed.factor(), now, out);
             return self.land(target, report, end, now, out);
         }
-        let unsettled = self.starting.is_some() || now < self.settled_at + LOOKS_FOR || self.drift.is_correcting();
-        if unsettled && self.slow_at.is_some_and(|at| now.since(at) < SLOW_FOR) {
-            self.wake = Some(now + Client::REPORT_EVERY);
-        }
+        self.look_again(now);
         // A pause is on its way, or what is known of the player is a guess.
         if (self.landing && self.was_told(PlaybackState::Paused, now)) || !fresh {
             return;
@@ -321,6 +318,14 @@ impl Follower {
             _ if !may_correct => self.set_rate(report, course.speed.factor(), now, out),
             Means::Rate => self.correct(target, report, now, out),
             Means::Pause => self.correct_by_pauses(target, report, now, out),
+        }
+    }
+
+    /// Has an alarm set for the next look at a player that plays, where that is needed.
+    fn look_again(&mut self, now: MonoTime) {
+        let unsettled = self.starting.is_some() || now < self.settled_at + LOOKS_FOR || self.drift.is_correcting();
+        if unsettled && self.slow_at.is_some_and(|at| now.since(at) < SLOW_FOR) {
+            self.wake = Some(now + Client::REPORT_EVERY);
         }
     }
 

@@ -167,7 +167,10 @@ fn a_late_member_is_sent_ahead_and_starts_when_the_room_comes() {
     let wakes_s = at.since(MonoTime::default()).as_secs_f64();
     assert!((0.0..0.05).contains(&(meets_s - wakes_s)), "at {meets_s}, wakes {wakes_s}");
     client.handle(Input::Tick, Now { mono: at, ..now(wakes_s) });
-    assert_eq!(drain(&mut client), [Output::Play]);
+    // Reports come seldom here, as in a hidden page: it wants to look again soon.
+    assert!(
+        matches!(drain(&mut client)[..], [Output::Play, Output::WakeAt(again)] if again.since(at) <= Client::REPORT_EVERY)
+    );
 }
 
 #[test]
@@ -195,7 +198,7 @@ fn the_end_of_an_item_leads_to_the_next_once() {
     client.handle(Input::Remote(RelayMessage::Hello(hello(&[2], 81.0, 0.0, PlaybackState::Paused, 6))), now(81.0));
     assert!(matches!(&drain(&mut client)[..], [Output::Load(Some(item))] if item.item_id == ItemId::new(2).ok()));
     client.handle(Input::Player(report(2, 0.0, true)), now(82.0));
-    assert!(matches!(&drain(&mut client)[..], [Output::Send(ClientMessage::Play(_)), Output::Play]));
+    assert!(matches!(&drain(&mut client)[..], [Output::Send(ClientMessage::Play(_)), Output::Play, ..]));
 }
 
 #[test]

@@ -140,6 +140,11 @@ impl Fit {
         (above_ms.max(below_ms) - slack_ms).max(0.0)
     }
 
+    /// How much longer than the quickest an answer was under way, in milliseconds.
+    pub(super) fn queued_down_ms(&self, exchange: &Exchange) -> f64 {
+        (self.lower_ms - exchange.lower_ms(ms(self.at), self.drift)).max(0.0)
+    }
+
     fn age_ms(&self, now: MonoTime) -> f64 {
         ms(now) - ms(self.at)
     }

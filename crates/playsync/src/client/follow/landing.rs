@@ -61,5 +61,6 @@ impl Follower {
         (self.landing, self.nudging) = (false, false);
         self.drift.reset();
         self.command(PlaybackState::Playing, now, out);
+        self.look_again(now);
     }
 }
