@@ -43,6 +43,8 @@ const SETTLE: Duration = Duration::from_millis(150);
 const SLOW_REPORTS: Duration = Duration::from_millis(400);
 const SLOW_FOR: Duration = Duration::from_secs(5);
 const LOOKS_FOR: Duration = Duration::from_secs(1);
+/// An alarm for at once.
+const SOON: Duration = Duration::from_millis(1);
 /// A seek that takes longer than this waits for data.
 const SEEK_IS_STALL: Duration = Duration::from_millis(1000);
 
@@ -286,6 +288,10 @@ impl Follower {
         self.look_again(now);
         // A pause is on its way, or what is known of the player is a guess.
         if (self.landing && self.was_told(PlaybackState::Paused, now)) || !fresh {
+            let is_old = self.report.as_ref().is_some_and(|(_, at)| now.since(*at) >= 2 * Client::REPORT_EVERY);
+            if is_old && now.since(self.changed_at) < LOOKS_FOR {
+                self.wake = Some(now + SOON);
+            }
             return;
         }
         self.landing = false;
