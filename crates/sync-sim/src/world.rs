@@ -57,6 +57,8 @@ struct Seat<S: Scheme> {
     player: Player,
     device: Device,
     link: Link,
+    /// Whether the relay knows that the connection is gone: what was under way then comes too late.
+    left: bool,
     connected: bool,
     /// Counts connections: what belongs to a former one is lost.
     connection: u32,
@@ -102,6 +104,7 @@ impl<'a, S: Scheme> World<'a, S> {
                 device: Device::new(spec.clock.clone(), stream(1)),
                 link: Link::new(spec.link.clone(), stream(2)),
                 connected: false,
+                left: false,
                 connection: 0,
                 inbox: VecDeque::new(),
                 wake: None,
@@ -192,7 +195,7 @@ impl<'a, S: Scheme> World<'a, S> {
             }
             Event::Act(seat, act) => self.act(seat, act),
             Event::Up { seat, connection, message } => {
-                if self.seats[seat].connection == connection {
+                if self.seats[seat].connection == connection && !self.seats[seat].left {
                     self.relay_takes(seat, message);
                 }
             }
@@ -219,6 +222,7 @@ impl<'a, S: Scheme> World<'a, S> {
             }
             Event::Leave { seat, connection } => {
                 if self.seats[seat].connection == connection {
+                    self.seats[seat].left = true;
                     let now_us = self.relay_us();
                     self.relay.leave(seat, now_us);
                     self.deliver();

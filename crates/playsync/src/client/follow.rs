@@ -91,6 +91,8 @@ pub(super) struct Follower {
     seeking: Option<Given<bool>>,
     /// Told to start from here, and not seen to move yet.
     starting: Option<Given<f64>>,
+    /// What the start was reckoned to take, in milliseconds, less what it was told too late; until it is seen what it took.
+    planned_start_ms: Option<f64>,
     /// Stands, though the room plays, to start at the right moment.
     landing: bool,
     /// Stands for that alone, to let the room catch up.
@@ -131,6 +133,7 @@ impl Follower {
             paused_tries: 0,
             seeking: None,
             starting: None,
+            planned_start_ms: None,
             landing: false,
             nudging: false,
             has_played: false,
@@ -262,7 +265,7 @@ impl Follower {
         self.report = None;
         self.handle_change(now);
         self.profile.handle_disturbance();
-        (self.last_rate, self.seeking, self.starting) = (None, None, None);
+        (self.last_rate, self.seeking, self.starting, self.planned_start_ms) = (None, None, None, None);
         (self.landing, self.has_played, self.recovered) = (false, false, None);
         (self.still, self.stalled_lately) = (None, false);
         out.push_back(Output::Load(self.loaded.clone()));
@@ -311,6 +314,9 @@ impl Follower {
             return self.meet(target, end, now, out);
         }
         if report.stalled || self.starting.is_some() || now < self.settled_at {
+            if report.stalled {
+                self.planned_start_ms = None;
+            }
             self.drift.reset();
             return self.set_rate(report, course.speed.factor(), now, out);
         }
@@ -320,6 +326,10 @@ impl Follower {
         self.stalled_lately &= error_s.abs() > JUMP_STALLED_S;
         self.drift.handle_error(error_s * 1000.0, course.speed.factor(), now);
         let may_correct = target.clock_known && error_s.abs() < JUMP_S;
+        if let (Some(planned_ms), Some(error_ms)) = (self.planned_start_ms, self.drift.error_ms()) {
+            self.profile.learn_start(planned_ms + error_ms / course.speed.factor());
+            self.planned_start_ms = None;
+        }
         match self.profile.means() {
             _ if !may_correct => self.set_rate(report, course.speed.factor(), now, out),
             Means::Rate => self.correct(target, report, now, out),
@@ -344,7 +354,7 @@ impl Follower {
         now: MonoTime,
         out: &mut VecDeque<Output>,
     ) {
-        (self.landing, self.nudging, self.starting) = (false, false, None);
+        (self.landing, self.nudging, self.starting, self.planned_start_ms) = (false, false, None, None);
         self.drift.reset();
         self.set_rate(report, target.course.speed.factor(), now, out);
         if !report.paused {

@@ -15,6 +15,8 @@ const LATE_PAUSE_MS_MAX: f64 = 80.0;
 const WAIT_MS_MAX: f64 = 350.0;
 /// The same where it has just sought, and must not again. Until the room starts it waits in any case.
 const WAIT_UNSOUGHT_MS_MAX: f64 = 4000.0;
+/// A start is in time up to this many milliseconds late: what a page's timer may be off by.
+const IN_TIME_MS: f64 = 20.0;
 /// A start this near is now: timers are no better.
 const NOW_MS: f64 = 1.5;
 
@@ -58,6 +60,9 @@ impl Follower {
         }
         self.starting = Some(Given { what: report.position.seconds(), at: now });
         self.settled_at = now + SETTLE;
+        // Whoever comes late for another reason tells nothing of how long a start takes.
+        let in_time = target.clock_known && wait_ms > -IN_TIME_MS;
+        self.planned_start_ms = in_time.then_some(start_ms + wait_ms.min(0.0));
         (self.landing, self.nudging) = (false, false);
         self.drift.reset();
         self.command(PlaybackState::Playing, now, out);
