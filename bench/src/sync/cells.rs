@@ -82,7 +82,6 @@ pub(super) async fn apart(pair: &mut Pair, rounds: usize, goals: &mut Goals) -> 
     const APART_S: f64 = 0.3;
     const WITHIN: Duration = Duration::from_millis(500);
     const WATCHED: Duration = Duration::from_secs(14);
-    const SLOW_MS: f64 = 5_000.0;
     pair.set_playing(true).await?;
     let (mut after, mut was, mut late) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..rounds {
@@ -95,7 +94,7 @@ pub(super) async fn apart(pair: &mut Pair, rounds: usize, goals: &mut Goals) -> 
         was.push(skews.first().map_or(f64::NAN, |(_, skew)| *skew));
         let after_ms = together_after_ms(&skews, from).unwrap_or(f64::INFINITY);
         after.push(after_ms);
-        if after_ms > SLOW_MS {
+        if after_ms > BACK_WITHIN_MS {
             story(pair, &skews, (from, from + ms(WATCHED)));
         }
         late.extend(skews.iter().filter(|(at, _)| *at > from + ms(WATCHED) - 5_000.0).map(|(_, skew)| skew.abs()));
@@ -110,7 +109,6 @@ pub(super) async fn apart(pair: &mut Pair, rounds: usize, goals: &mut Goals) -> 
 /// One person goes to another place while both play.
 pub(super) async fn seek(pair: &mut Pair, rounds: usize, goals: &mut Goals) -> Result<()> {
     const WATCHED: Duration = Duration::from_secs(9);
-    const SLOW_MS: f64 = 2_000.0;
     pair.set_playing(true).await?;
     pair.watch(SETTLE).await?;
     let (mut after, mut seeks) = (Vec::new(), Vec::new());
@@ -123,7 +121,7 @@ pub(super) async fn seek(pair: &mut Pair, rounds: usize, goals: &mut Goals) -> R
         let skews = pair.skews(from, end);
         let after_ms = together_after_ms(&skews, from).unwrap_or(f64::INFINITY);
         after.push(after_ms);
-        if after_ms > SLOW_MS {
+        if after_ms > TOGETHER_WITHIN_MS {
             story(pair, &skews, (from, end));
         }
         seeks.push([&pair.one, &pair.other].map(|player| player.notes.count("seek", from - 100.0, end)));
