@@ -107,7 +107,11 @@ impl Client {
 
     /// Takes an input. Drain [`Client::poll_output`] afterwards.
     pub fn handle(&mut self, input: Input, now: Now) {
+        let was_suspect = self.clock.is_suspect();
         self.clock.handle_time(now);
+        if self.clock.is_suspect() && !was_suspect {
+            self.pending.handle_suspend();
+        }
         match input {
             Input::LinkUp => self.handle_link_up(now),
             Input::LinkDown => self.handle_link_down(),

@@ -202,6 +202,23 @@ fn the_end_of_an_item_leads_to_the_next_once() {
 }
 
 #[test]
+fn what_was_done_before_a_suspend_is_not_done_again_after_it() {
+    for slept_s in [0.0, 10.0] {
+        let mut client = watching();
+        client.handle(Input::Local(Action::Seek(MediaTime::saturating(50.0))), now(1.0));
+        client.handle(Input::LinkDown, now(1.1));
+        drain(&mut client);
+        // The monotonic clock counts none of it.
+        let after = |s: f64| Now { unix: UnixMs::saturating(now(s).unix.ms() + slept_s * 1000.0), ..now(s) };
+        client.handle(Input::LinkUp, after(2.0));
+        let back = hello(&[1, 2], 2.0 + slept_s, 52.0 + slept_s, PlaybackState::Playing, 6);
+        client.handle(Input::Remote(RelayMessage::Hello(back)), after(2.1));
+        let again = drain(&mut client).iter().any(|o| matches!(o, Output::Send(ClientMessage::Play(_))));
+        assert_eq!(again, slept_s == 0.0, "{slept_s} s");
+    }
+}
+
+#[test]
 fn what_was_added_without_a_connection_is_added_later() {
     let mut client = watching();
     client.handle(Input::LinkDown, now(1.0));
