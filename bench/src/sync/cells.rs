@@ -27,7 +27,7 @@ const RATE_OFF_PERCENT: f64 = 5.0;
 /// Both stand, and one person presses play.
 pub(super) async fn start(pair: &mut Pair, rounds: usize, goals: &mut Goals) -> Result<()> {
     const WATCHED: Duration = Duration::from_secs(8);
-    let (mut after, mut moved, mut first) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut after, mut moved, mut first, mut told) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
         pair.set_playing(false).await?;
         pair.watch(Duration::from_secs(3)).await?;
@@ -39,6 +39,10 @@ pub(super) async fn start(pair: &mut Pair, rounds: usize, goals: &mut Goals) -> 
             let stood = samples.next().map_or(f64::NAN, |sample| sample.place_s);
             samples.find(|sample| (sample.place_s - stood).abs() > 0.02).map_or(f64::NAN, |sample| sample.at_ms - from)
         });
+        told.extend([&pair.one, &pair.other].map(|player| {
+            let mut told = player.notes.told.iter().filter(|(at, what, _)| *at >= from && what == "play");
+            told.next().map_or(f64::NAN, |(at, ..)| at - from)
+        }));
         let both_ms = starts[0].max(starts[1]);
         moved.push(both_ms);
         after.push(together_after_ms(&skews, from).unwrap_or(f64::INFINITY));
@@ -46,10 +50,31 @@ pub(super) async fn start(pair: &mut Pair, rounds: usize, goals: &mut Goals) -> 
         first.push(begun.map(|(_, skew)| skew.abs()).fold(0.0, f64::max));
     }
     println!("play: from the click until both move: {} ms {moved:.0?}", whole(&moved));
+    println!("play: from the click until each player is told: {} ms {told:.0?}", whole(&told));
     println!("play: from the click until under {TOGETHER_MS} ms for good: {} ms {after:.0?}", whole(&after));
     println!("play: largest skew within the first second of both: {} ms {first:.0?}", whole(&first));
     goals.at_most("play, the slowest", largest(&after), TOGETHER_WITHIN_MS, "ms");
     Ok(())
+}
+
+/// What befell both in a round that took longer than it should, for whoever looks for the cause: how far they were apart
+/// every quarter of a second, and what each was told.
+fn story(pair: &Pair, skews: &[(f64, f64)], (from, end): (f64, f64)) {
+    const EVERY_MS: f64 = 250.0;
+    let mut lines: Vec<(f64, String)> = Vec::new();
+    for (at, skew) in skews {
+        if lines.last().is_none_or(|(last, _)| at - last >= EVERY_MS) {
+            lines.push((*at, format!("apart by {skew:.0} ms")));
+        }
+    }
+    for (n, player) in [&pair.one, &pair.other].into_iter().enumerate() {
+        let told = player.notes.told.iter().filter(|(at, ..)| (from - 100.0..end).contains(at));
+        lines.extend(told.map(|(at, what, value)| (*at, format!("    player {} is told: {what} {value:.3}", n + 1))));
+    }
+    lines.sort_by(|a, b| a.0.total_cmp(&b.0));
+    for (at, line) in lines {
+        println!("    {:6.0} ms {line}", at - from);
+    }
 }
 
 /// One of them is put ahead or back by 300 ms.
@@ -67,7 +92,11 @@ pub(super) async fn apart(pair: &mut Pair, rounds: usize, goals: &mut Goals) -> 
         pair.watch(WATCHED).await?;
         let skews = pair.skews(from, from + ms(WATCHED) - ms(WITHIN));
         was.push(skews.first().map_or(f64::NAN, |(_, skew)| *skew));
-        after.push(together_after_ms(&skews, from).unwrap_or(f64::INFINITY));
+        let after_ms = together_after_ms(&skews, from).unwrap_or(f64::INFINITY);
+        after.push(after_ms);
+        if after_ms > BACK_WITHIN_MS {
+            story(pair, &skews, (from, from + ms(WATCHED)));
+        }
         late.extend(skews.iter().filter(|(at, _)| *at > from + ms(WATCHED) - 5_000.0).map(|(_, skew)| skew.abs()));
     }
     println!("apart: by {was:.0?} ms; under {TOGETHER_MS} ms for good after {} ms {after:.0?}", whole(&after));
@@ -90,7 +119,11 @@ pub(super) async fn seek(pair: &mut Pair, rounds: usize, goals: &mut Goals) -> R
         pair.watch(WATCHED).await?;
         let end = from + ms(WATCHED);
         let skews = pair.skews(from, end);
-        after.push(together_after_ms(&skews, from).unwrap_or(f64::INFINITY));
+        let after_ms = together_after_ms(&skews, from).unwrap_or(f64::INFINITY);
+        after.push(after_ms);
+        if after_ms > TOGETHER_WITHIN_MS {
+            story(pair, &skews, (from, end));
+        }
         seeks.push([&pair.one, &pair.other].map(|player| player.notes.count("seek", from - 100.0, end)));
     }
     println!("seek: under {TOGETHER_MS} ms for good after {} ms {after:.0?}; seeks of each {seeks:?}", whole(&after));

@@ -107,7 +107,11 @@ impl Client {
 
     /// Takes an input. Drain [`Client::poll_output`] afterwards.
     pub fn handle(&mut self, input: Input, now: Now) {
+        let was_suspect = self.clock.is_suspect();
         self.clock.handle_time(now);
+        if self.clock.is_suspect() && !was_suspect {
+            self.pending.handle_suspend();
+        }
         match input {
             Input::LinkUp => self.handle_link_up(now),
             Input::LinkDown => self.handle_link_down(),
@@ -241,7 +245,7 @@ impl Client {
         let relay_ms = self.clock.relay_ms(now.mono);
         let position = self.anchor().position(relay_ms);
         // Where it will be when the relay hears of it.
-        let status = self.anchor().status(relay_ms + self.clock.one_way_ms().0);
+        let status = self.anchor().status(relay_ms + self.clock.one_way_ms());
         let restores = Some(Restores { epoch, order });
         let playlist = self.playlist.clone();
         self.send(ClientMessage::Hello(ClientHello {
@@ -345,7 +349,7 @@ impl Client {
             relay_ms,
             clock_known: self.clock.is_known(),
             clock_suspect: self.clock.is_suspect(),
-            wander_ms: self.clock.wander_ms(now.mono),
+            clock_noise_ms: self.clock.noise_ms(now.mono),
             waits_for_me: self.me.is_some_and(|me| self.waits().contains(&me)),
         };
         self.follower.follow(&target, now.mono, &mut self.outputs);

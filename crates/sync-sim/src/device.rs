@@ -97,7 +97,11 @@ impl Device {
     pub fn timer(&mut self, due_us: u64) -> u64 {
         /// A hidden tab's timers are aligned to whole seconds.
         const HIDDEN_US: u64 = 1_000_000;
-        let due_us = if self.hidden { due_us.next_multiple_of(HIDDEN_US) } else { due_us };
+        self.alarm(if self.hidden { due_us.next_multiple_of(HIDDEN_US) } else { due_us })
+    }
+
+    /// When a worker's timer that is due at `due_us` really fires: whether the page is hidden makes no difference to it.
+    pub fn alarm(&mut self, due_us: u64) -> u64 {
         due_us + whole(self.rng.between(0.0, TIMER_LATE_US))
     }
 

@@ -12,6 +12,8 @@ pub struct LinkSpec {
     pub down_ms: f64,
     /// Milliseconds that come on top in 95 of 100 cases at most.
     pub jitter_ms: f64,
+    /// How they are spread.
+    pub queue: Queue,
     /// Of a thousand messages so many are lost at first and come after a retransmission timeout, everything behind them
     /// waiting.
     pub lost_permille: usize,
@@ -23,6 +25,16 @@ impl LinkSpec {
     pub fn asymmetry_ms(&self) -> f64 {
         self.up_ms - self.down_ms
     }
+}
+
+/// How what comes on top of the least is spread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Queue {
+    /// Mostly little, seldom much, as behind a router.
+    Bursts,
+    /// Evenly up to the jitter, as on the shaped links of `./dev bench sync`: whatever is kept of single messages is off by
+    /// a good part of it.
+    Even,
 }
 
 /// Queueing on the way, as a share of `jitter_ms`: mostly little, seldom much.
@@ -70,7 +82,11 @@ impl Link {
     }
 
     fn takes(&mut self, least_ms: f64) -> u64 {
-        let queue_ms = self.rng.quantile(&QUEUE) * self.spec.jitter_ms;
+        let queued = match self.spec.queue {
+            Queue::Bursts => self.rng.quantile(&QUEUE),
+            Queue::Even => self.rng.unit(),
+        };
+        let queue_ms = queued * self.spec.jitter_ms;
         let lost = self.spec.lost_permille > 0 && self.rng.below(1000) < self.spec.lost_permille;
         let again = if lost { us(self.rng.between(RETRANSMIT_S.0, RETRANSMIT_S.1)) } else { 0 };
         whole((least_ms + queue_ms) * 1000.0) + again

@@ -169,7 +169,10 @@ impl Window {
             Happening::Message(message) => self.input(Input::Remote(message), sample, now, effects),
             Happening::User(act) => self.input(Input::Local(action(act)), sample, now, effects),
             Happening::Player => self.input(Input::Player(self.report(sample)), sample, now, effects),
-            Happening::Wake => self.input(Input::Tick, sample, now, effects),
+            Happening::Wake => {
+                self.input(Input::Player(self.report(sample)), sample, now, effects);
+                self.input(Input::Tick, sample, now, effects);
+            }
             Happening::Timer => {
                 if self.loaded && !sample.paused {
                     self.input(Input::Player(self.report(sample)), sample, now, effects);
@@ -224,7 +227,7 @@ impl Window {
                     Effect::Rate(2.0 * self.client.view(now).speed - rate)
                 }
                 Output::Rate(rate) => Effect::Rate(rate),
-                Output::WakeAt(mono) => Effect::WakeAt(mono),
+                Output::WakeAt(mono) => Effect::AlarmAt(mono),
                 Output::Notice(_) => continue,
             };
             effects.push(effect);

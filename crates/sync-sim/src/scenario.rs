@@ -2,7 +2,7 @@
 
 use crate::Rng;
 use crate::device::{ClockSpec, us};
-use crate::link::LinkSpec;
+use crate::link::{LinkSpec, Queue};
 use crate::player::Model;
 use crate::scheme::UserAct;
 
@@ -298,13 +298,19 @@ impl Scenario {
     }
 }
 
+/// What the links of `./dev bench sync` vary by: 15 ms up and down.
+const EVEN_MS: f64 = 30.0;
+
 fn seat(cell: Cell, rng: &mut Rng) -> SeatSpec {
     let one_way_ms = rng.between(2.0, 120.0);
     let uneven_ms = if cell == Cell::Asymmetric { rng.around(100.0) } else { 0.0 };
+    // Half of those whose ways are the same there and back vary as evenly, and as much, as the links of the real measurement.
+    let even = cell == Cell::Symmetric && rng.percent(50);
     let link = LinkSpec {
         up_ms: one_way_ms + uneven_ms.max(0.0),
         down_ms: one_way_ms + (-uneven_ms).max(0.0),
-        jitter_ms: rng.between(0.0, 20.0),
+        jitter_ms: if even { EVEN_MS } else { rng.between(0.0, 20.0) },
+        queue: if even { Queue::Even } else { Queue::Bursts },
         lost_permille: if cell == Cell::Rough { 5 } else { 0 },
     };
     SeatSpec {

@@ -57,6 +57,8 @@ pub enum Effect<Up> {
     Rate(f64),
     /// A timer at this moment of the monotonic clock.
     WakeAt(MonoTime),
+    /// The same by a worker's timer, which browsers do not slow down in hidden pages. It takes the place of the one before.
+    AlarmAt(MonoTime),
 }
 
 /// A viewer's program.

@@ -11,18 +11,23 @@ const DESKTOP_P95_MS: f64 = 40.0;
 const DESKTOP_NUDGES_PER_MINUTE: f64 = 1.0;
 /// While things go wrong around those that are measured.
 const ROUGH_P95_MS: f64 = 25.0;
-/// Timers, and with them all that a client can see and do, come once a second in a hidden tab.
-const HIDDEN_P95_MS: f64 = 1000.0;
-/// What a plain peer does is not scheduled: everybody else hears of it when it has happened, and has to catch up.
-const PLAIN_MS: f64 = 4000.0;
 /// From a person's seek until everyone is together within 40 ms.
 const SEEK_MS: f64 = 2000.0;
+/// Of fewer starts or seeks than this, the 95th percentile is one of the two worst, which says nothing; the 90th is taken.
+const FEW: u64 = 60;
 /// From a person's start; half of what Jellyfin needs to wait for everybody and a bit.
 const START_MS: f64 = 2000.0;
 /// Nobody hears a change of pitch below this.
 const RATE_OFF_MAX: f64 = 0.08;
-/// At a shared speed Chromium is off by 1.4 ms in a second all the time, so that every 8 s a few changes are due.
-const RATES_PER_MINUTE: f64 = 40.0;
+/// The same in a player that has just stood for want of data.
+const RATE_OFF_ROUGH_MAX: f64 = 0.12;
+const RATES_PER_MINUTE: f64 = 6.0;
+/// At a shared speed Chromium is off by 1.4 ms in a second until that is learned.
+const RATES_SPEED_PER_MINUTE: f64 = 12.0;
+/// Seeks that a player is told for one of a person's: one; but where much goes wrong, one more may be due to a page that was
+/// busy when it was to start, or to a command that came to the relay seconds late, and one to a room that had to wait.
+const SEEKS_MAX: u32 = 1;
+const SEEKS_ROUGH_MAX: u32 = 3;
 /// A room in which it was worse than this has a fault of its own, however good the others are.
 const ROOM_P95_MS: f64 = 100.0;
 
@@ -37,13 +42,17 @@ pub fn faults(cell: Cell, outcome: &Outcome) -> Vec<String> {
     };
     none(outcome.deadlocks, "viewers stuck");
     none(outcome.limit_cycles, "limit cycles");
-    none(outcome.seeks_max.saturating_sub(1), "seeks too many for one person's seek");
+    none(outcome.seeks_max.saturating_sub(seeks_max(cell)), "seeks too many for one person's seek");
     // In a short room with much in it, one viewer that catches up in time is most of what there is to see.
-    let exact = !matches!(cell, Cell::Rough | Cell::Hidden);
+    let exact = cell != Cell::Rough;
     if let Some(p95) = outcome.beyond.percentile(95.0).filter(|p95| exact && *p95 > ROOM_P95_MS) {
         faults.push(format!("skew p95 {p95:.1} ms"));
     }
     faults
+}
+
+fn seeks_max(cell: Cell) -> u32 {
+    if cell == Cell::Rough { SEEKS_ROUGH_MAX } else { SEEKS_MAX }
 }
 
 /// What no schedule of commands that cross may ever show.
@@ -76,13 +85,13 @@ pub fn missed(cell: Cell, outcome: &Outcome, slack: f64) -> Vec<String> {
             at_most("nudges a minute", per_minute(outcome.nudges + outcome.stray_seeks), DESKTOP_NUDGES_PER_MINUTE);
         }
         Cell::Rough => at_most("skew p95 in ms", p95, ROUGH_P95_MS),
-        Cell::Hidden => at_most("skew p95 in ms", p95, HIDDEN_P95_MS),
         Cell::Symmetric
         | Cell::Asymmetric
         | Cell::Clocks
         | Cell::Unstable
         | Cell::Plain
         | Cell::Speed
+        | Cell::Hidden
         | Cell::Crowd
         | Cell::Evening => {
             at_most("skew p95 in ms", p95, SKEW_P95_MS);
@@ -90,28 +99,20 @@ pub fn missed(cell: Cell, outcome: &Outcome, slack: f64) -> Vec<String> {
             at_most("seeks without a person's", Some(f64::from(outcome.stray_seeks)), 0.0);
         }
     }
-    if !matches!(cell, Cell::Rough | Cell::Hidden) {
-        let late = |histogram: &Histogram| histogram.percentile(95.0);
-        let (start_ms, seek_ms) = match cell {
-            Cell::Plain => (PLAIN_MS, PLAIN_MS),
-            Cell::Symmetric
-            | Cell::Asymmetric
-            | Cell::Desktop
-            | Cell::Rough
-            | Cell::Clocks
-            | Cell::Unstable
-            | Cell::Speed
-            | Cell::Hidden
-            | Cell::Crowd
-            | Cell::Evening => (START_MS, SEEK_MS),
+    if cell != Cell::Rough {
+        let late = |histogram: &Histogram| {
+            let is_few = histogram.count() < FEW;
+            histogram.percentile(if is_few { 90.0 } else { 95.0 })
         };
-        at_most("a start until all are together in ms, p95", late(&outcome.start), start_ms);
-        at_most("a seek until all are together in ms, p95", late(&outcome.seek), seek_ms);
+        at_most("a start until all are together in ms, p95", late(&outcome.start), START_MS);
+        at_most("a seek until all are together in ms, p95", late(&outcome.seek), SEEK_MS);
     }
     at_most("limit cycles", Some(f64::from(outcome.limit_cycles)), 0.0);
     at_most("viewers stuck", Some(f64::from(outcome.deadlocks)), 0.0);
-    at_most("seeks for one person's seek", Some(f64::from(outcome.seeks_max)), 1.0);
-    at_most("rates a minute", per_minute(outcome.rates), RATES_PER_MINUTE);
-    at_most("a rate's distance from 1", Some(outcome.rate_off_max), RATE_OFF_MAX + 1e-6);
+    at_most("seeks for one person's seek", Some(f64::from(outcome.seeks_max)), f64::from(seeks_max(cell)));
+    let rates = if cell == Cell::Speed { RATES_SPEED_PER_MINUTE } else { RATES_PER_MINUTE };
+    at_most("rates a minute", per_minute(outcome.rates), rates);
+    let rate_off = if cell == Cell::Rough { RATE_OFF_ROUGH_MAX } else { RATE_OFF_MAX };
+    at_most("a rate's distance from 1", Some(outcome.rate_off_max), rate_off + 1e-6);
     missed
 }

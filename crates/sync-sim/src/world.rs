@@ -29,13 +29,25 @@ const AHEAD_S: f64 = 1.0;
 enum Event<Up, Down> {
     Script(usize),
     Act(usize, UserAct),
-    Up { seat: usize, connection: u32, message: Up },
-    Down { seat: usize, connection: u32, message: Down },
+    Up {
+        seat: usize,
+        connection: u32,
+        message: Up,
+    },
+    Down {
+        seat: usize,
+        connection: u32,
+        message: Down,
+    },
     Drain(usize),
     Timer(usize),
-    Wake(usize),
+    /// A timer; where it is an alarm, only if none was set since.
+    Wake(usize, Option<MonoTime>),
     Player(usize),
-    Leave { seat: usize, connection: u32 },
+    Leave {
+        seat: usize,
+        connection: u32,
+    },
     RelayTimeout,
     Observe,
 }
@@ -45,6 +57,8 @@ struct Seat<S: Scheme> {
     player: Player,
     device: Device,
     link: Link,
+    /// Whether the relay knows that the connection is gone: what was under way then comes too late.
+    left: bool,
     connected: bool,
     /// Counts connections: what belongs to a former one is lost.
     connection: u32,
@@ -90,6 +104,7 @@ impl<'a, S: Scheme> World<'a, S> {
                 device: Device::new(spec.clock.clone(), stream(1)),
                 link: Link::new(spec.link.clone(), stream(2)),
                 connected: false,
+                left: false,
                 connection: 0,
                 inbox: VecDeque::new(),
                 wake: None,
@@ -180,7 +195,7 @@ impl<'a, S: Scheme> World<'a, S> {
             }
             Event::Act(seat, act) => self.act(seat, act),
             Event::Up { seat, connection, message } => {
-                if self.seats[seat].connection == connection {
+                if self.seats[seat].connection == connection && !self.seats[seat].left {
                     self.relay_takes(seat, message);
                 }
             }
@@ -192,8 +207,9 @@ impl<'a, S: Scheme> World<'a, S> {
             }
             Event::Drain(seat) => self.drain(seat),
             Event::Timer(seat) => self.timer(seat),
-            Event::Wake(seat) => {
-                if !self.postponed(seat, Event::Wake(seat)) {
+            Event::Wake(seat, alarm) => {
+                let is_past = alarm.is_some() && self.seats[seat].wake != alarm;
+                if !is_past && !self.postponed(seat, Event::Wake(seat, alarm)) {
                     self.seats[seat].wake = None;
                     self.happens(seat, Happening::Wake);
                 }
@@ -206,6 +222,7 @@ impl<'a, S: Scheme> World<'a, S> {
             }
             Event::Leave { seat, connection } => {
                 if self.seats[seat].connection == connection {
+                    self.seats[seat].left = true;
                     let now_us = self.relay_us();
                     self.relay.leave(seat, now_us);
                     self.deliver();
@@ -329,12 +346,13 @@ impl<'a, S: Scheme> World<'a, S> {
                 }
                 return;
             }
-            Effect::WakeAt(mono) => {
+            Effect::WakeAt(mono) | Effect::AlarmAt(mono) => {
                 if seat.wake != Some(mono) {
                     seat.wake = Some(mono);
                     let due_us = seat.device.when(mono, t_us);
-                    let at_us = seat.device.timer(due_us);
-                    self.at(at_us, Event::Wake(n));
+                    let alarm = matches!(effect, Effect::AlarmAt(_)).then_some(mono);
+                    let at_us = if alarm.is_some() { seat.device.alarm(due_us) } else { seat.device.timer(due_us) };
+                    self.at(at_us, Event::Wake(n, alarm));
                 }
                 return;
             }

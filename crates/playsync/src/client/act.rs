@@ -109,8 +109,7 @@ impl Client {
         let profile = self.follower.profile();
         let own_ms = if seeks { profile.seek_ms().bound() } else { 0.0 };
         let others_ms = if self.members.count() > 1 {
-            let (usual_ms, _) = self.clock.one_way_ms();
-            usual_ms + self.members.lead_ms(self.me, seeks).max(LEAD_MS_MIN)
+            self.clock.one_way_ms() + self.members.lead_ms(self.me, seeks).max(LEAD_MS_MIN)
         } else {
             0.0
         };
@@ -200,7 +199,7 @@ impl Client {
             let own = self.follower.report();
             let profile = self.follower.profile();
             // Before the relay answered, nothing is known of the way.
-            let way_ms = self.clock.is_known().then(|| 2.0 * self.clock.one_way_ms().1);
+            let way_ms = self.clock.is_known().then(|| self.clock.arrives_ms());
             let latency = |player_ms: f64| way_ms.map(|way_ms| Latency::saturating((way_ms + player_ms).round()));
             let report = SyncReport {
                 current_time: self.own_position(now),

@@ -1,35 +1,34 @@
 //! The relay's clock as this client reads it.
 
+mod bounds;
+
 use crate::{MonoTime, Now};
+use bounds::{Exchange, Fit};
 use std::collections::VecDeque;
 use std::time::Duration;
 use streamshare_protocol::{ActionId, UnixMs};
 
-/// Quick pings after the connection stands: enough that one of them meets no queue. With 15 ms of jitter each way, the
-/// best of sixteen is off by 2 ms, the best of five by 4.
-const QUICK_PINGS: u32 = 8;
+/// Quick pings after the connection stands: with 15 ms of jitter each way, the bounds of sixteen are off by some 1 ms.
+const QUICK_PINGS: u32 = 16;
 const QUICK_PING_EVERY: Duration = Duration::from_millis(200);
-const EARLY_PINGS: u32 = 8;
-const EARLY_PING_EVERY: Duration = Duration::from_secs(1);
-/// Later pings: two crystals differ by up to 200 ppm, so a sample ages by 1 ms in this time.
-const PING_EVERY: Duration = Duration::from_secs(5);
-/// How much worse a sample counts as it ages: what cheap crystals differ by (RFC 5905, section 11.2.1: dispersion; it
-/// takes 15 ppm for disciplined clocks, which a page's is not). With 50 ppm, a lucky sample was kept while the clock
-/// ran away by more than the next one was worse: twice the skew in the simulation.
-const AGEING: f64 = 150e-6;
-/// A clock that was seen to run away counts as ageing faster by that, and is asked more often; forgotten by half in a
-/// minute.
+/// While so few answers are in, nothing hangs on the reading yet: it takes what they tell at once.
+const BEGINS: usize = 8;
+/// Later pings: as cheap as the reports of every 2 s that go to everyone.
+const PING_EVERY: Duration = Duration::from_millis(1500);
+const UNSTEADY_PING_EVERY: Duration = Duration::from_secs(1);
+/// Answers that are kept: those of some 70 s. Fewer tell less; over longer, crystals that warm up do not run straight.
+const EXCHANGES_MAX: usize = 160;
+/// A clock that was seen to run away by more than this share is asked more often, and what was read of it counts the less
+/// the longer ago that was; forgotten by half in this time.
 const UNSTEADY: f64 = 500e-6;
-const UNSTEADY_HALF_LIFE_S: f64 = 60.0;
-const AGEING_MAX: f64 = 0.1;
-/// Samples that are kept: those of the last minutes.
-const SAMPLES_MAX: usize = 24;
-/// How fast the reading follows a better sample: slower than anybody sees or hears, faster than crystals drift.
+const UNSTEADY_MAX: f64 = 0.1;
+const UNSTEADY_HALF_LIFE_S: f64 = 15.0;
+/// How fast the reading follows a better one: slower than anybody sees or hears, faster than crystals drift.
 const SLEW: f64 = 5e-3;
-/// A sample that is off by more than so many dispersions tells of a clock that jumped.
-const JUMP_DISPERSIONS: f64 = 3.0;
+/// A clock that was set by more than this, in milliseconds, is not followed slowly.
+const SLEW_MS_MAX: f64 = 50.0;
 /// Pings without an answer that are remembered.
-const OUTSTANDING_MAX: usize = 8;
+const OUTSTANDING_MAX: usize = 16;
 /// Ticks come every 250 ms, in hidden pages every second; whoever heard nothing for so long may have been suspended.
 const GAP_MAX: Duration = Duration::from_secs(5);
 /// The wall clock may gain this on the monotonic one between two inputs; more may be a suspend that the latter did not
@@ -37,61 +36,48 @@ const GAP_MAX: Duration = Duration::from_secs(5);
 const CLOCKS_APART_MS_MAX: f64 = 1000.0;
 /// How long after a suspend nothing is believed until the relay was asked anew.
 const SUSPECT_MAX: Duration = Duration::from_secs(5);
-/// What a reading without a question may be off by: the way of a slow mobile connection.
+/// What a reading without a question may be off by, in milliseconds: the way of a slow mobile connection.
 const ONE_WAY_ERROR_MS: f64 = 1000.0;
 
-/// One reading of the relay's clock.
-#[derive(Clone, Copy, Debug)]
-struct Sample {
-    /// The relay's clock minus ours, in milliseconds.
-    offset_ms: f64,
-    /// How far that may be off, in milliseconds, when it was taken.
-    error_ms: f64,
-    taken: MonoTime,
-}
+/// How much of the quickest exchange its way back may have taken: three quarters, on lines that are slow one way.
+const DOWN_SHARE: f64 = 0.75;
 
-/// The offset in use: it moves from one value to another at [`SLEW`].
+/// The reading in use: it moves from one fit to another at some speed.
 #[derive(Clone, Copy, Debug)]
 struct Course {
-    from_ms: f64,
+    fit: Fit,
+    /// How far it was off the fit at a moment, in milliseconds, and how fast that shrinks.
+    off_ms: f64,
     at: MonoTime,
-    to_ms: f64,
     slew: f64,
 }
 
 impl Course {
+    fn off_ms(&self, now: MonoTime) -> f64 {
+        let may_ms = self.slew * (ms(now) - ms(self.at)).max(0.0);
+        self.off_ms - self.off_ms.clamp(-may_ms, may_ms)
+    }
+
     fn offset_ms(&self, now: MonoTime) -> f64 {
-        let may_ms = ms(now) - ms(self.at);
-        self.from_ms + (self.to_ms - self.from_ms).clamp(-self.slew * may_ms.max(0.0), self.slew * may_ms.max(0.0))
+        self.fit.offset_ms(now) + self.off_ms(now)
     }
 }
 
-/// Keeps the best reading: the one with the least error, counting its age.
-#[derive(Debug)]
+/// Asks the relay for its time, and reckons from what it answers.
+#[derive(Debug, Default)]
 pub(super) struct RelayClock {
-    samples: VecDeque<Sample>,
+    /// In the order of the answers.
+    exchanges: VecDeque<Exchange>,
     course: Option<Course>,
-    ageing: f64,
-    outstanding: Vec<(ActionId, MonoTime)>,
+    /// The relay's clock minus ours, in milliseconds, by a message that took nobody knows how long; before it answers.
+    one_way_ms: Option<f64>,
+    /// How fast this clock was seen to run away, and when.
+    ran_away: Option<(f64, MonoTime)>,
+    outstanding: VecDeque<(ActionId, MonoTime)>,
     pings: u32,
     next_ping: Option<MonoTime>,
     last: Option<Now>,
     suspect: Option<MonoTime>,
-}
-
-impl Default for RelayClock {
-    fn default() -> Self {
-        Self {
-            samples: VecDeque::new(),
-            course: None,
-            ageing: AGEING,
-            outstanding: Vec::new(),
-            pings: 0,
-            next_ping: None,
-            last: None,
-            suspect: None,
-        }
-    }
 }
 
 impl RelayClock {
@@ -110,7 +96,7 @@ impl RelayClock {
         }
     }
 
-    /// A connection stands: its path may be another one.
+    /// A connection stands. What is known holds: delays on whatever way only make bounds weaker.
     pub(super) fn handle_link_up(&mut self, now: MonoTime) {
         self.ask_anew(now);
     }
@@ -121,32 +107,30 @@ impl RelayClock {
 
     /// A reading without a question: all that is known is that the message was under way for some time.
     pub(super) fn handle_one_way(&mut self, relay: UnixMs, now: MonoTime) {
-        if self.samples.is_empty() {
-            self.take(Sample { offset_ms: relay.ms() - ms(now), error_ms: ONE_WAY_ERROR_MS, taken: now });
+        if self.exchanges.is_empty() {
+            self.one_way_ms = Some(relay.ms() - ms(now));
         }
     }
 
     pub(super) fn handle_pong(&mut self, id: ActionId, relay: UnixMs, now: MonoTime) {
         let Some(at) = self.outstanding.iter().position(|(asked, _)| *asked == id) else { return };
-        let (_, sent) = self.outstanding.remove(at);
+        let Some((_, sent)) = self.outstanding.remove(at) else { return };
         if self.suspect.is_some_and(|since| sent < since) {
             return;
         }
-        let half_ms = (ms(now) - ms(sent)) / 2.0;
-        let sample = Sample { offset_ms: relay.ms() + half_ms - ms(now), error_ms: half_ms, taken: now };
-        if self.suspect.take().is_some() && !self.confirms(&sample) {
+        let exchange = Exchange { sent, heard: now, relay_ms: relay.ms() };
+        if self.suspect.take().is_some() && !self.confirms(&exchange) {
             self.forget();
         }
-        self.take(sample);
+        self.take(exchange);
     }
 
-    /// Whether the monotonic clock counted all time, by a sample after a suspend, as it seemed: then what was learned
-    /// before still holds. A sample that could not tell a suspend from none confirms nothing.
-    fn confirms(&self, sample: &Sample) -> bool {
-        self.best(sample.taken).is_some_and(|best| {
-            let dispersion_ms = sample.error_ms + self.error_ms(&best, sample.taken);
-            let off_ms = (sample.offset_ms - best.offset_ms).abs();
-            off_ms <= dispersion_ms && dispersion_ms < CLOCKS_APART_MS_MAX / 2.0
+    /// Whether the monotonic clock counted all time, by an answer after a suspend, as it seemed: then what was learned
+    /// before still holds. An answer that could not tell a suspend from none confirms nothing.
+    fn confirms(&self, exchange: &Exchange) -> bool {
+        self.course.is_some_and(|Course { fit, .. }| {
+            let dispersion_ms = exchange.trip_ms() / 2.0 + fit.uncertainty_ms(exchange.heard);
+            fit.outside_ms(exchange) <= 0.0 && dispersion_ms < CLOCKS_APART_MS_MAX / 2.0
         })
     }
 
@@ -156,27 +140,30 @@ impl RelayClock {
             return false;
         }
         self.pings = self.pings.saturating_add(1);
-        let every = match self.pings {
-            0..QUICK_PINGS => QUICK_PING_EVERY,
-            pings if pings < QUICK_PINGS + EARLY_PINGS || self.ageing_at(now) > UNSTEADY => EARLY_PING_EVERY,
-            _ => PING_EVERY,
+        let every = if self.pings < QUICK_PINGS {
+            QUICK_PING_EVERY
+        } else if self.runs_away_by(now) > 0.0 {
+            UNSTEADY_PING_EVERY
+        } else {
+            PING_EVERY
         };
         self.next_ping = Some(now + every);
         if self.outstanding.len() == OUTSTANDING_MAX {
-            self.outstanding.remove(0);
+            self.outstanding.pop_front();
         }
-        self.outstanding.push((id, now));
+        self.outstanding.push_back((id, now));
         true
     }
 
     /// The relay's clock now, in milliseconds since the Unix epoch; before the first reading, a clock of its own.
     pub(super) fn relay_ms(&self, now: MonoTime) -> f64 {
-        ms(now) + self.course.map_or(0.0, |course| course.offset_ms(now))
+        let offset_ms = self.course.map(|course| course.offset_ms(now)).or(self.one_way_ms);
+        ms(now) + offset_ms.unwrap_or(0.0)
     }
 
     /// Whether the relay answered, and nothing happened since that made the answer doubtful.
     pub(super) fn is_known(&self) -> bool {
-        self.suspect.is_none() && self.samples.iter().any(|sample| sample.error_ms < ONE_WAY_ERROR_MS)
+        self.suspect.is_none() && self.course.is_some()
     }
 
     /// Whether this device was suspended, as it seems, and the relay was not asked since.
@@ -186,31 +173,38 @@ impl RelayClock {
 
     /// How far [`RelayClock::relay_ms`] may be off either way, in milliseconds.
     pub(super) fn uncertainty_ms(&self, now: MonoTime) -> f64 {
-        let best = self.best(now).map_or(ONE_WAY_ERROR_MS, |best| self.error_ms(&best, now));
-        best + self.course.map_or(0.0, |course| (course.to_ms - course.offset_ms(now)).abs())
+        let Some(course) = self.course else { return ONE_WAY_ERROR_MS };
+        course.fit.uncertainty_ms(now) + course.off_ms(now).abs() + self.ran_ms(now)
     }
 
-    /// How many milliseconds of the reading's error come and go: what a device's clock may have run away since the last
-    /// good sample. (An uneven path makes an error, too, but one that stays.)
-    pub(super) fn wander_ms(&self, now: MonoTime) -> f64 {
-        let ageing = self.ageing_at(now);
-        let newest = self.samples.back().map_or(0.0, |sample| now.since(sample.taken).as_secs_f64() * 1000.0);
-        if ageing > UNSTEADY { ageing * newest } else { 0.0 }
+    /// How many milliseconds of the reading's error are likely to come and go: what further answers will show, what it is
+    /// slewed by, and what a device's clock may have run away since the last one. (An uneven path makes an error, too,
+    /// but one that stays.)
+    pub(super) fn noise_ms(&self, now: MonoTime) -> f64 {
+        let Some(course) = self.course else { return ONE_WAY_ERROR_MS };
+        course.fit.noise_ms(now) + course.off_ms(now).abs() + self.ran_ms(now)
     }
 
-    /// How long a message takes one way, in milliseconds: the usual, and what nineteen of twenty stay below.
-    pub(super) fn one_way_ms(&self) -> (f64, f64) {
-        let answers = self.samples.iter().filter(|sample| sample.error_ms < ONE_WAY_ERROR_MS);
-        let mut ways: Vec<f64> = answers.map(|sample| sample.error_ms).collect();
-        ways.sort_by(f64::total_cmp);
-        let at = |part: usize| ways.get((ways.len() * part / 20).min(ways.len().saturating_sub(1))).copied();
-        (at(10).unwrap_or(0.0), at(19).unwrap_or(0.0))
+    /// How long a message usually takes one way, in milliseconds.
+    pub(super) fn one_way_ms(&self) -> f64 {
+        quantile(self.exchanges.iter().map(|exchange| exchange.trip_ms() / 2.0), 10)
+    }
+
+    /// How long nineteen of twenty messages from the relay take at the most, in milliseconds: the way itself, of which only
+    /// both directions together are known, and the queues that were seen on it.
+    pub(super) fn arrives_ms(&self) -> f64 {
+        let least_ms = self.exchanges.iter().map(Exchange::trip_ms).fold(f64::INFINITY, f64::min);
+        let queues_ms = self.course.iter().flat_map(|course| {
+            let queued_ms = |exchange| course.fit.queued_down_ms(exchange);
+            self.exchanges.iter().map(queued_ms)
+        });
+        if least_ms.is_finite() { DOWN_SHARE * least_ms + quantile(queues_ms, 19) } else { 0.0 }
     }
 
     /// Forgets all readings: the relay is another one, with another clock.
     pub(super) fn forget(&mut self) {
-        self.samples.clear();
-        self.course = None;
+        self.exchanges.clear();
+        (self.course, self.one_way_ms) = (None, None);
     }
 
     fn ask_anew(&mut self, now: MonoTime) {
@@ -219,46 +213,62 @@ impl RelayClock {
         self.next_ping = Some(now);
     }
 
-    fn take(&mut self, sample: Sample) {
-        let now = sample.taken;
-        if let Some(best) = self.best(now) {
-            let off_ms = (sample.offset_ms - best.offset_ms).abs();
-            let dispersion_ms = sample.error_ms + self.error_ms(&best, now);
-            if off_ms > JUMP_DISPERSIONS * dispersion_ms && sample.error_ms < ONE_WAY_ERROR_MS {
-                let since_ms = now.since(best.taken).as_secs_f64() * 1000.0;
-                self.ageing = (off_ms / since_ms.max(1.0)).clamp(self.ageing, AGEING_MAX);
-                self.forget();
-            }
+    fn take(&mut self, exchange: Exchange) {
+        let now = exchange.heard;
+        let former = self.course.zip(self.exchanges.back().map(|last| last.heard));
+        if self.exchanges.len() == EXCHANGES_MAX {
+            self.exchanges.pop_front();
         }
-        if self.samples.back().is_some_and(|former| former.error_ms >= ONE_WAY_ERROR_MS) {
-            self.forget();
+        self.exchanges.push_back(exchange);
+        let Some((fit, was_set)) = self.fit(now) else { return };
+        let off_ms = former.map_or(0.0, |(course, _)| course.offset_ms(now) - fit.offset_ms(now));
+        if let Some((_, before)) = former.filter(|_| was_set) {
+            let ran = (off_ms.abs() / now.since(before).as_secs_f64().max(0.1) / 1000.0).min(UNSTEADY_MAX);
+            self.ran_away = Some((ran.max(self.runs_away_by(now)), now));
         }
-        if self.samples.len() == SAMPLES_MAX {
-            self.samples.pop_front();
-        }
-        self.samples.push_back(sample);
-        let Some(best) = self.best(now) else { return };
-        // While the first answers come in, nothing hangs on the reading yet.
-        let begins = self.samples.len() < QUICK_PINGS as usize;
-        let from_ms = self.course.filter(|_| !begins).map_or(best.offset_ms, |course| course.offset_ms(now));
-        let slew = SLEW.max(2.0 * self.ageing_at(now));
-        self.course = Some(Course { from_ms, at: now, to_ms: best.offset_ms, slew });
+        let at_once = self.exchanges.len() < BEGINS && !was_set || off_ms.abs() > SLEW_MS_MAX;
+        let slew = SLEW.max(2.0 * self.runs_away_by(now));
+        self.course = Some(Course { fit, off_ms: if at_once { 0.0 } else { off_ms }, at: now, slew });
     }
 
-    fn best(&self, now: MonoTime) -> Option<Sample> {
-        let error_ms = |sample: &&Sample| self.error_ms(sample, now);
-        self.samples.iter().min_by(|a, b| error_ms(a).total_cmp(&error_ms(b))).copied()
+    /// What the answers tell, and whether the latest show some before them not to hold any more, as one of the clocks was
+    /// set or ran away; those are left out from now on.
+    fn fit(&mut self, now: MonoTime) -> Option<(Fit, bool)> {
+        let exchanges = self.exchanges.make_contiguous();
+        let drift = self.course.map_or(0.0, |course| course.fit.drift);
+        let was_set = bounds::step_ms(exchanges, drift).is_some();
+        let mut drops = if was_set { exchanges.len().saturating_sub(bounds::LATEST) } else { 0 };
+        let mut fit = Fit::of(&exchanges[drops..], now)?;
+        while fit.is_impossible() && drops + 1 < exchanges.len() {
+            drops += 1;
+            fit = Fit::of(&exchanges[drops..], now)?;
+        }
+        self.exchanges.drain(..drops);
+        Some((fit, drops > 0))
     }
 
-    fn error_ms(&self, sample: &Sample, now: MonoTime) -> f64 {
-        sample.error_ms + self.ageing_at(now) * now.since(sample.taken).as_secs_f64() * 1000.0
+    /// How fast this device's clock runs away, as a share, by what was seen of it; 0 where it runs well.
+    fn runs_away_by(&self, now: MonoTime) -> f64 {
+        let ran = self.ran_away.map_or(0.0, |(ran, at)| {
+            let calm_s = now.since(at).as_secs_f64();
+            ran * 0.5_f64.powf(calm_s / UNSTEADY_HALF_LIFE_S)
+        });
+        if ran > UNSTEADY { ran } else { 0.0 }
     }
 
-    /// How fast samples age, by what was seen of this device's clock.
-    fn ageing_at(&self, now: MonoTime) -> f64 {
-        let calm_s = self.samples.front().map_or(0.0, |first| now.since(first.taken).as_secs_f64());
-        (self.ageing * 0.5_f64.powf(calm_s / UNSTEADY_HALF_LIFE_S)).max(AGEING)
+    /// How far it may have run since the relay answered last, in milliseconds.
+    fn ran_ms(&self, now: MonoTime) -> f64 {
+        let newest = self.exchanges.back().map_or(0.0, |last| now.since(last.heard).as_secs_f64() * 1000.0);
+        self.runs_away_by(now) * newest
     }
+}
+
+/// What so many of twenty values do not exceed; 0 where there are none.
+fn quantile(values: impl Iterator<Item = f64>, of_twenty: usize) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    let at = (values.len() * of_twenty / 20).min(values.len().saturating_sub(1));
+    values.get(at).copied().unwrap_or(0.0)
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a monotonic clock stays below 2^53 microseconds for 285 years")]
@@ -344,17 +354,56 @@ mod tests {
         let mut asking = Asking::new();
         asking.pass((0.0, 20.0), |_| OFFSET_MS, |_| (70.0, 10.0));
         let mut s = 20.0;
-        while asking.clock.course.is_some_and(|course| (course.to_ms - OFFSET_MS).abs() > 1.0) {
-            asking.pass((s, s + 1.0), |_| OFFSET_MS, |_| (10.0, 10.0));
-            s += 1.0;
+        while asking.clock.course.is_none_or(|course| course.off_ms.abs() < 1.0) {
+            asking.pass((s, s + 0.25), |_| OFFSET_MS, |_| (10.0, 10.0));
+            s += 0.25;
         }
-        let course = asking.clock.course.expect("readings");
-        let began_s = course.at.since(MonoTime::default()).as_secs_f64();
+        let began_s = asking.clock.course.expect("readings").at.since(MonoTime::default()).as_secs_f64();
         // From 30 ms off, by 5 ms a second.
         for (after_s, error_ms) in [(0.0, 30.0), (2.0, 20.0), (4.0, 10.0), (7.0, 0.0)] {
             let seen_ms = asking.error_ms(began_s + after_s, OFFSET_MS);
             assert!((seen_ms - error_ms).abs() < 1.0, "{seen_ms} after {after_s} s");
         }
+    }
+
+    /// Evenly from 35 to 65 ms, each way (`SplitMix64`, Steele, Lea and Flood 2014).
+    fn jitters(n: u64) -> (f64, f64) {
+        let share = |n: u64| {
+            let mixed = n.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+        };
+        (35.0 + 30.0 * share(2 * n + 1), 35.0 + 30.0 * share(2 * n + 2))
+    }
+
+    #[test]
+    fn queues_hide_little_of_a_crystal_that_runs_fast() {
+        for ppm in [0.0, 60.0, -100.0] {
+            let mut asking = Asking::new();
+            let runs = |s: f64| OFFSET_MS + ppm * 1e-3 * s;
+            let mut errors_ms = Vec::new();
+            asking.pass((0.0, 30.0), runs, jitters);
+            for s in 30_u32..300 {
+                asking.pass((f64::from(s), f64::from(s + 1)), runs, |n| jitters(n + 7 * u64::from(s)));
+                let until_s = f64::from(s + 1);
+                let (error_ms, noise_ms) =
+                    (asking.error_ms(until_s, runs(until_s)).abs(), asking.clock.noise_ms(at(until_s).mono));
+                assert!(error_ms < 4.0 * noise_ms, "{ppm} ppm, {s} s: {error_ms}, said to be {noise_ms}");
+                errors_ms.push(error_ms);
+            }
+            errors_ms.sort_by(f64::total_cmp);
+            assert!(errors_ms[135] < 1.0 && errors_ms[256] < 2.0, "{ppm}: {} {}", errors_ms[135], errors_ms[256]);
+        }
+    }
+
+    #[test]
+    fn answers_that_were_held_up_change_nothing() {
+        let mut asking = Asking::new();
+        asking.pass((0.0, 60.0), |_| OFFSET_MS, jitters);
+        let before_ms = asking.error_ms(60.0, OFFSET_MS);
+        asking.pass((60.0, 80.0), |_| OFFSET_MS, |n| (jitters(n).0 + 400.0, jitters(n).1));
+        assert!((asking.error_ms(80.0, OFFSET_MS) - before_ms).abs() < 1.0, "{before_ms}");
     }
 
     #[test]

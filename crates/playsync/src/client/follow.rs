@@ -7,7 +7,9 @@
 
 mod commands;
 mod corrections;
+mod landing;
 
+use super::Client;
 use super::drift::Drift;
 use super::profile::{Means, Profile};
 use super::types::{Output, PlayerKind, PlayerPhase, PlayerReport};
@@ -23,17 +25,8 @@ const JUMP_S: f64 = 1.0;
 const JUMP_STALLED_S: f64 = 0.3;
 /// A player that should move and has not for this long waits for data.
 const STILL: Duration = Duration::from_millis(150);
-/// How late a player may start, in milliseconds, before it is worth a seek: what is missing has to be made up for.
-const LATE_MS_MAX: f64 = 100.0;
-const LATE_PAUSE_MS_MAX: f64 = 80.0;
-/// How long a player waits for the room to come to where it stands, in milliseconds, rather than seek back.
-const WAIT_MS_MAX: f64 = 350.0;
-/// The same where it has just sought, and must not again. Until the room starts it waits in any case.
-const WAIT_UNSOUGHT_MS_MAX: f64 = 4000.0;
 /// How much too early a player may run, in milliseconds, before it is stopped to start with the others.
 const EARLY_MS_MAX: f64 = 100.0;
-/// A start this near is now: timers are no better.
-const NOW_MS: f64 = 1.5;
 /// How far behind a player is sent on that waits for data.
 const STALLED_BEHIND_S: f64 = 3.0;
 /// How far before the end the last frame is shown at the latest: a frame at 10 per second.
@@ -44,7 +37,14 @@ const SEEK_EVERY: Duration = Duration::from_secs(2);
 /// How often a paused player is sent to the same place.
 const PAUSED_TRIES: u32 = 3;
 /// Players settle within this time after they report a seek to be done, or after they started.
-const SETTLE: Duration = Duration::from_millis(300);
+const SETTLE: Duration = Duration::from_millis(150);
+/// In a hidden page nothing but alarms comes oftener than once a second: where reports are so far apart, the client asks to
+/// be woken for more for so long while it corrects its player, and for so long after the player settled.
+const SLOW_REPORTS: Duration = Duration::from_millis(400);
+const SLOW_FOR: Duration = Duration::from_secs(5);
+const LOOKS_FOR: Duration = Duration::from_secs(1);
+/// An alarm for at once.
+const SOON: Duration = Duration::from_millis(1);
 /// A seek that takes longer than this waits for data.
 const SEEK_IS_STALL: Duration = Duration::from_millis(1000);
 
@@ -66,8 +66,8 @@ pub(super) struct Target<'a> {
     pub(super) clock_known: bool,
     /// Whether it may be wrong altogether: then nothing is done.
     pub(super) clock_suspect: bool,
-    /// How far it may have wandered since it was read, in milliseconds.
-    pub(super) wander_ms: f64,
+    /// How far what is known of it is likely to move, in milliseconds.
+    pub(super) clock_noise_ms: f64,
     /// Whether the room stands because it waits for this player.
     pub(super) waits_for_me: bool,
 }
@@ -91,6 +91,8 @@ pub(super) struct Follower {
     seeking: Option<Given<bool>>,
     /// Told to start from here, and not seen to move yet.
     starting: Option<Given<f64>>,
+    /// What the start was reckoned to take, in milliseconds, less what it was told too late; until it is seen what it took.
+    planned_start_ms: Option<f64>,
     /// Stands, though the room plays, to start at the right moment.
     landing: bool,
     /// Stands for that alone, to let the room catch up.
@@ -110,6 +112,8 @@ pub(super) struct Follower {
     room_plays: bool,
     /// Set while the room waits for this player: whether it can go on.
     recovered: Option<bool>,
+    /// When reports were last far apart.
+    slow_at: Option<MonoTime>,
     wake: Option<MonoTime>,
 }
 
@@ -129,6 +133,7 @@ impl Follower {
             paused_tries: 0,
             seeking: None,
             starting: None,
+            planned_start_ms: None,
             landing: false,
             nudging: false,
             has_played: false,
@@ -140,6 +145,7 @@ impl Follower {
             probing: None,
             room_plays: false,
             recovered: None,
+            slow_at: None,
             wake: None,
         }
     }
@@ -148,6 +154,9 @@ impl Follower {
     pub(super) fn handle_report(&mut self, report: PlayerReport, now: MonoTime) {
         let of_loaded = report.item == self.loaded.as_ref().and_then(|item| item.item_id);
         if of_loaded {
+            if self.report.as_ref().is_some_and(|(_, last)| now.since(*last) >= SLOW_REPORTS) {
+                self.slow_at = Some(now);
+            }
             self.report = Some((report, now));
             self.fresh = true;
         }
@@ -256,7 +265,7 @@ impl Follower {
         self.report = None;
         self.handle_change(now);
         self.profile.handle_disturbance();
-        (self.last_rate, self.seeking, self.starting) = (None, None, None);
+        (self.last_rate, self.seeking, self.starting, self.planned_start_ms) = (None, None, None, None);
         (self.landing, self.has_played, self.recovered) = (false, false, None);
         (self.still, self.stalled_lately) = (None, false);
         out.push_back(Output::Load(self.loaded.clone()));
@@ -279,8 +288,13 @@ impl Follower {
             self.set_rate(report, course.speed.factor(), now, out);
             return self.land(target, report, end, now, out);
         }
+        self.look_again(now);
         // A pause is on its way, or what is known of the player is a guess.
         if (self.landing && self.was_told(PlaybackState::Paused, now)) || !fresh {
+            let is_old = self.report.as_ref().is_some_and(|(_, at)| now.since(*at) >= 2 * Client::REPORT_EVERY);
+            if is_old && now.since(self.changed_at) < LOOKS_FOR {
+                self.wake = Some(now + SOON);
+            }
             return;
         }
         self.landing = false;
@@ -300,6 +314,9 @@ impl Follower {
             return self.meet(target, end, now, out);
         }
         if report.stalled || self.starting.is_some() || now < self.settled_at {
+            if report.stalled {
+                self.planned_start_ms = None;
+            }
             self.drift.reset();
             return self.set_rate(report, course.speed.factor(), now, out);
         }
@@ -309,6 +326,10 @@ impl Follower {
         self.stalled_lately &= error_s.abs() > JUMP_STALLED_S;
         self.drift.handle_error(error_s * 1000.0, course.speed.factor(), now);
         let may_correct = target.clock_known && error_s.abs() < JUMP_S;
+        if let (Some(planned_ms), Some(error_ms)) = (self.planned_start_ms, self.drift.error_ms()) {
+            self.profile.learn_start(planned_ms + error_ms / course.speed.factor());
+            self.planned_start_ms = None;
+        }
         match self.profile.means() {
             _ if !may_correct => self.set_rate(report, course.speed.factor(), now, out),
             Means::Rate => self.correct(target, report, now, out),
@@ -316,48 +337,12 @@ impl Follower {
         }
     }
 
-    /// Stops the player, and sends it to where it meets the room.
-    fn meet(&mut self, target: &Target<'_>, end: MediaTime, now: MonoTime, out: &mut VecDeque<Output>) {
-        self.halt(now, out);
-        if let Some((report, _)) = self.report.clone().filter(|(report, _)| report.paused) {
-            self.land(target, &report, end, now, out);
+    /// Has an alarm set for the next look at a player that plays, where that is needed.
+    fn look_again(&mut self, now: MonoTime) {
+        let unsettled = self.starting.is_some() || now < self.settled_at + LOOKS_FOR || self.drift.is_correcting();
+        if unsettled && self.slow_at.is_some_and(|at| now.since(at) < SLOW_FOR) {
+            self.wake = Some(now + Client::REPORT_EVERY);
         }
-    }
-
-    /// The player stands and the room plays: it starts when the room comes to where it is.
-    fn land(
-        &mut self,
-        target: &Target<'_>,
-        report: &PlayerReport,
-        end: MediaTime,
-        now: MonoTime,
-        out: &mut VecDeque<Output>,
-    ) {
-        if self.was_told(PlaybackState::Playing, now) {
-            return;
-        }
-        self.landing = true;
-        let (course, start_ms) = (target.course, self.profile.start_ms().mean());
-        let starts_in_ms = (course.at_ms - target.relay_ms).max(0.0);
-        let wait_ms = course.reaches_ms(report.position) - target.relay_ms - start_ms;
-        let seek_ms = self.profile.seek_ms().bound() + start_ms;
-        // Whoever was sent ahead may have been there sooner than usual.
-        let wait_max_ms = if self.nudging { JUMP_S * 1100.0 } else { seek_ms.max(WAIT_MS_MAX) };
-        let late_max_ms = if self.profile.means() == Means::Rate { LATE_MS_MAX } else { LATE_PAUSE_MS_MAX };
-        let off = wait_ms > starts_in_ms + wait_max_ms || wait_ms < -late_max_ms;
-        if off && self.may_seek(now) {
-            let place = course.position(target.relay_ms + starts_in_ms.max(seek_ms));
-            return self.seek(if place > end { end } else { place }, now, out);
-        }
-        if wait_ms > NOW_MS && (starts_in_ms > 0.0 || wait_ms < WAIT_UNSOUGHT_MS_MAX) {
-            self.wake = Some(now + Duration::from_secs_f64(wait_ms / 1000.0));
-            return;
-        }
-        self.starting = Some(Given { what: report.position.seconds(), at: now });
-        self.settled_at = now + SETTLE;
-        (self.landing, self.nudging) = (false, false);
-        self.drift.reset();
-        self.command(PlaybackState::Playing, now, out);
     }
 
     fn follow_paused(
@@ -369,7 +354,7 @@ impl Follower {
         now: MonoTime,
         out: &mut VecDeque<Output>,
     ) {
-        (self.landing, self.nudging, self.starting) = (false, false, None);
+        (self.landing, self.nudging, self.starting, self.planned_start_ms) = (false, false, None, None);
         self.drift.reset();
         self.set_rate(report, target.course.speed.factor(), now, out);
         if !report.paused {

@@ -42,6 +42,8 @@ struct Waiting {
     id: ActionId,
     act: Act,
     since: MonoTime,
+    /// Whether this device may have been suspended since, for nobody knows how long.
+    slept: bool,
 }
 
 /// Something to send again after the connection came back.
@@ -64,15 +66,22 @@ impl Pending {
         item: Option<ItemId>,
         now: MonoTime,
     ) {
-        self.waiting.push(Waiting { id, act: Act::Control(anchor, item, meant, origin), since: now });
+        self.waiting.push(Waiting { id, act: Act::Control(anchor, item, meant, origin), since: now, slept: false });
     }
 
     pub(super) fn push_edit(&mut self, edit: &Edit, now: MonoTime) {
-        self.waiting.push(Waiting { id: edit.action_id, act: Act::Edit(edit.op.clone()), since: now });
+        self.waiting.push(Waiting { id: edit.action_id, act: Act::Edit(edit.op.clone()), since: now, slept: false });
     }
 
     pub(super) fn push_set(&mut self, set: &Set, now: MonoTime) {
-        self.waiting.push(Waiting { id: set.action_id, act: Act::Set(set.clone()), since: now });
+        self.waiting.push(Waiting { id: set.action_id, act: Act::Set(set.clone()), since: now, slept: false });
+    }
+
+    /// This device was suspended, as it seems, and its clock may not have counted that: the room has moved on.
+    pub(super) fn handle_suspend(&mut self) {
+        for waiting in &mut self.waiting {
+            waiting.slept = true;
+        }
     }
 
     /// The room plays at another speed by now: what waits runs on at that.
@@ -141,7 +150,7 @@ impl Pending {
             }
         }
         self.waiting.retain(|waiting| match &waiting.act {
-            Act::Control(..) => now.since(waiting.since) < CONTROL_AGE_MAX,
+            Act::Control(..) => now.since(waiting.since) < CONTROL_AGE_MAX && !waiting.slept,
             Act::Set(_) => true,
             // The relay may have taken it and only the answer was lost.
             Act::Edit(EditOp::Append { items }) => {

@@ -12,7 +12,7 @@ impl<S: Scheme> World<'_, S> {
         match incident {
             Incident::Connect => {
                 if !seat.connected {
-                    seat.connected = true;
+                    (seat.connected, seat.left) = (true, false);
                     seat.connection += 1;
                     seat.link.reset();
                     self.observer.link(n, true, t_us);

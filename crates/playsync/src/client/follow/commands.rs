@@ -20,6 +20,7 @@ impl Follower {
     /// Stops a player whose room plays; it starts again where it meets the room.
     pub(super) fn halt(&mut self, now: MonoTime, out: &mut VecDeque<Output>) {
         self.landing = true;
+        self.planned_start_ms = None;
         self.drift.reset();
         self.command(PlaybackState::Paused, now, out);
     }
@@ -75,7 +76,7 @@ impl Follower {
         }
         self.last_seek = Some(Given { what: target, at: now });
         self.seeking = Some(Given { what: true, at: now });
-        self.nudging = false;
+        (self.nudging, self.planned_start_ms) = (false, None);
         self.profile.handle_disturbance();
         if let Some((report, at)) = &mut self.report {
             (report.position, report.seeking, *at) = (target, true, now);
@@ -117,7 +118,10 @@ impl Follower {
         }
         if let Some(start) = self.starting.filter(|start| position_s - start.what > MOVED_S) {
             let moved_ms = (position_s - start.what) / report.rate.max(0.1) * 1000.0;
-            self.profile.learn_start(now.since(start.at).as_secs_f64() * 1000.0 - moved_ms);
+            // Just after a start, players are vague about where they are: where the room tells, it is asked later.
+            if self.planned_start_ms.is_none() {
+                self.profile.learn_start(now.since(start.at).as_secs_f64() * 1000.0 - moved_ms);
+            }
             self.starting = None;
             self.settled_at = now + SETTLE;
         } else if self.starting.is_some_and(|start| now.since(start.at) >= START_MAX) {

@@ -31,7 +31,7 @@ impl Follower {
         now: MonoTime,
         out: &mut VecDeque<Output>,
     ) {
-        let gain = self.drift.gain(target.wander_ms, now);
+        let gain = self.drift.gain(target.clock_noise_ms, now);
         self.set_rate(report, target.course.speed.factor() * (1.0 + gain), now, out);
     }
 
@@ -63,7 +63,7 @@ impl Follower {
         if now.since(since) < every {
             return;
         }
-        let noise_ms = 2.0 * sigma_ms.max(target.wander_ms);
+        let noise_ms = 2.0 * sigma_ms.max(target.clock_noise_ms);
         let behind_ms_max = if calm { BEHIND_MS_MAX } else { self.profile.seek_ms().mean() + SEEK_COST_MS };
         let is_ahead = -error_ms > noise_ms.max(AHEAD_MS_MAX);
         let is_behind = error_ms > noise_ms.max(behind_ms_max) && self.may_seek(now);
