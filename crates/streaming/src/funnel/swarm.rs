@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use super::message::{CANCEL, HAVE, REQUEST, UNCHOKE};
 use super::{lane, lock};
 use crate::pool::{Effect, Geometry, LaneKey, PeerKey, Place, Pool, ReaderKey};
+use crate::readers::Role;
 use crate::{InfoHash, Transport};
 
 /// How often the time is told to a pool in which something is asked for.
@@ -104,8 +105,14 @@ impl Swarm {
     }
 
     /// One who reads, from some byte of the torrent on.
-    pub(crate) fn reader(self: &Arc<Self>, offset: u64) -> Reader {
-        Reader { swarm: self.clone(), key: self.next.fetch_add(1, Ordering::Relaxed), offset, told: None }
+    pub(crate) fn reader(self: &Arc<Self>, offset: u64, role: Role) -> Reader {
+        let mut reader =
+            Reader { swarm: self.clone(), key: self.next.fetch_add(1, Ordering::Relaxed), role, offset, told: None };
+        if role != Role::Player {
+            // It need not come for bytes: what comes first to where it stands is what it is for.
+            reader.waits();
+        }
+        reader
     }
 
     pub(super) fn enter(
@@ -238,6 +245,7 @@ impl std::fmt::Debug for Swarm {
 pub(crate) struct Reader {
     swarm: Arc<Swarm>,
     key: ReaderKey,
+    role: Role,
     /// Bytes from the torrent's beginning.
     offset: u64,
     told: Option<(u64, bool)>,
@@ -259,7 +267,11 @@ impl Reader {
         // To the pool, a piece is a place.
         let told = (self.offset / u64::from(self.swarm.piece_bytes), is_waiting);
         if self.told.replace(told) != Some(told) {
-            self.swarm.act(|pool, now| pool.read(self.key, self.offset, is_waiting, now));
+            let (behind, waits) = match self.role {
+                Role::Player => (0, true),
+                Role::Ahead { behind_bytes, is_urgent } => (behind_bytes, is_urgent),
+            };
+            self.swarm.act(|pool, now| pool.read(self.key, self.offset, behind, is_waiting && waits, now));
         }
     }
 }
