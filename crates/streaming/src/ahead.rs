@@ -4,7 +4,7 @@
 //! not read for a while as for one that waits. So:
 //! - what is ahead of a player beyond that is fetched by a stream of its own, at the first byte that is missing;
 //! - a player that does not come for more keeps its stream only until the film ahead of it is there ([`crate::through`]);
-//! - of many who wait for what is not there, those who got something last come first, and the others take turns.
+//! - of many who read, those who began last come first, and who has read most; the others take turns where they wait.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
@@ -24,9 +24,10 @@ const TICK: Duration = Duration::from_millis(500);
 const IDLE: Duration = Duration::from_secs(2);
 /// Such players of a torrent that the film ahead is still fetched for: one watches, and is in front.
 const IDLE_MAX: usize = 1;
-/// Players of a torrent that wait at a time; one player asks at two or three places at the most.
-const WAITING_MAX: usize = 4;
-/// How long one of those beyond that has its turn, in ticks.
+/// Players of a torrent that go first: those that began last, which is where somebody has gone, and the one that has read most. One player
+/// asks at two or three places at the most.
+const LATEST: usize = 2;
+/// How long one of the others has its turn, in ticks.
 const TURN: usize = 4;
 /// What a stream of librqbit's fetches ahead of itself (`PER_STREAM_BUF_DEFAULT`), and what of it has to be there before the next one takes
 /// over.
@@ -42,10 +43,18 @@ pub(crate) async fn look_after_readers(inner: Weak<Inner>, cancel: CancellationT
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut fetching = BTreeMap::new();
+    let Some(begins) = inner.upgrade().map(|inner| inner.access.begins.clone()) else { return };
     let mut tick = 0_usize;
-    while cancel.run_until_cancelled(ticks.tick()).await.is_some() {
+    loop {
+        let looking = async {
+            tokio::select! {
+                _ = ticks.tick() => 1,
+                () = begins.notified() => 0,
+            }
+        };
+        let Some(later) = cancel.run_until_cancelled(looking).await else { return };
         let Some(inner) = inner.upgrade() else { return };
-        tick = tick.wrapping_add(1);
+        tick = tick.wrapping_add(later);
         let mut is_comfortable = true;
         let mut left = std::mem::take(&mut fetching);
         for torrent in inner.torrents.all() {
@@ -86,7 +95,8 @@ impl Players {
         let player = |reading: Reading| {
             let now = Instant::now();
             // One that reads right now is as well as can be.
-            let busy = Doing { is_waiting: false, is_parked: false, polled: now, progressed: now };
+            let busy =
+                Doing { is_waiting: false, is_parked: false, read: u64::MAX, id: 0, polled: now, progressed: now };
             Player { at: reading.at, doing: reading.shared.doing().unwrap_or(busy), reading }
         };
         let mut all: Vec<Player> = readings.map(player).collect();
@@ -110,16 +120,26 @@ impl Players {
 
     /// Lets only some of those wait with librqbit who wait.
     fn take_turns(&self, there: &There, turn: usize) {
-        let waiting: Vec<&Player> = self.0.iter().filter(|player| player.doing.is_waiting).collect();
-        let others = waiting.len().saturating_sub(WAITING_MAX - 1);
+        let mut others: Vec<&Player> = self.0.iter().collect();
+        others.sort_by_key(|player| player.doing.id);
+        let latest = others.split_off(others.len().saturating_sub(LATEST));
+        let most = others.iter().enumerate().max_by_key(|(_, player)| player.doing.read).map(|(number, _)| number);
+        let most = most.map(|number| others.remove(number));
+        for first in latest.into_iter().chain(most) {
+            first.reading.shared.stand_back(0);
+            if first.doing.is_waiting && first.doing.is_parked {
+                first.reading.shared.unpark();
+            }
+        }
+        let waiting: Vec<&Player> = others.into_iter().filter(|player| player.doing.is_waiting).collect();
         for (number, player) in waiting.iter().enumerate() {
-            let is_first = number < WAITING_MAX - 1;
-            let is_its_turn = is_first || number - (WAITING_MAX - 1) == turn % others.max(1);
+            player.reading.shared.stand_back(STREAM_BYTES);
             let At { file_index, position } = player.at;
-            let is_there = || there.first_missing(file_index, position..position + 1).is_none();
+            let goes_on =
+                number == turn % waiting.len() || there.first_missing(file_index, position..position + 1).is_none();
             match player.doing.is_parked {
-                true if is_its_turn || is_there() => player.reading.shared.unpark(),
-                false if !is_its_turn && !is_there() => player.reading.shared.park(),
+                true if goes_on => player.reading.shared.unpark(),
+                false if !goes_on => player.reading.shared.park(),
                 true | false => {}
             }
         }

@@ -29,6 +29,8 @@ const CHUNK_BYTES: usize = 64 << 10;
 const INDEX_PART_MAX: u64 = 16 << 20;
 /// How long finding out about a file may take; the next one who opens it tries again.
 const LEARN_TIMEOUT: Duration = Duration::from_secs(600);
+/// What tells how a file is laid out.
+const HEAD_BYTES: u64 = 32 << 10;
 /// The end of a file that is fetched along with its head, where an index may lie: all of that of an hour's film.
 const TAIL_BYTES: u64 = 256 << 10;
 /// What stands back behind all that players read, in bytes.
@@ -132,18 +134,21 @@ impl Primed {
         }
     }
 
-    /// The bytes that are missing of what a player reads first; what has not been looked into counts as far as it will be read for sure.
-    pub(crate) fn missing_to_start(&self, there: &There, file_index: usize) -> u64 {
-        let at = self.lock().get(&file_index).map_or(Duration::ZERO, |file| file.at);
-        let length = there.places.files.get(file_index).map_or(0, |file| file.length);
-        let reads = match self.layout(file_index) {
+    /// The bytes that are missing of what a player reads first, in whole pieces; nothing while that is not known.
+    pub(crate) fn missing_to_start(&self, there: &There, file_index: usize) -> Option<u64> {
+        let (at, is_learning) = self
+            .lock()
+            .get(&file_index)
+            .map_or((Duration::ZERO, false), |file| (file.at, matches!(*file.known.borrow(), Known::NotYet)));
+        let layout = self.layout(file_index);
+        let reads = match &layout {
             Some(layout) => layout.first_reads(at),
-            None => vec![0..TAIL_BYTES.min(length)],
+            None => std::iter::once(0..HEAD_BYTES).collect(),
         };
-        // Pieces come as a whole.
         let pieces: std::collections::BTreeSet<u64> =
             reads.into_iter().flat_map(|read| there.missing_pieces(file_index, read)).collect();
-        pieces.len() as u64 * there.places.piece_length
+        let missing = pieces.len() as u64 * there.places.piece_length;
+        (missing > 0 || !is_learning).then_some(missing)
     }
 
     fn learn(&self, inner: &Arc<Inner>, torrent: &Arc<Torrent>, file_index: usize, urgency: Urgency) {
@@ -240,7 +245,7 @@ impl Target<'_> {
         while position < range.end {
             let now = match *urgency.borrow_and_update() {
                 Urgency::Later => Urgency::Later,
-                wanted => wanted.max(least),
+                wanted @ (Urgency::Soon | Urgency::Now) => wanted.max(least),
             };
             if now == Urgency::Later && !*comfort.borrow_and_update() {
                 tokio::select! {

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncSeekExt, ReadBuf};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use crate::InfoHash;
@@ -38,12 +38,14 @@ pub(crate) struct Access {
     funnel: Arc<Funnel>,
     players: Arc<Semaphore>,
     ahead: Arc<Semaphore>,
+    /// Rings when a player begins to read.
+    pub(crate) begins: Arc<Notify>,
 }
 
 impl Access {
     pub(crate) fn new(torrents: Arc<Torrents>, funnel: Arc<Funnel>) -> Self {
         let [players, ahead] = [PLAYERS_MAX, AHEAD_MAX].map(|max| Arc::new(Semaphore::new(max)));
-        Self { torrents, funnel, players, ahead }
+        Self { torrents, funnel, players, ahead, begins: Arc::default() }
     }
 
     fn streams(&self, role: Role) -> Arc<Semaphore> {
@@ -70,6 +72,10 @@ struct Inner {
     torrent: Arc<Torrent>,
     at: At,
     state: State,
+    /// Bytes read so far.
+    read: u64,
+    /// How far it stands back behind others, in bytes.
+    behind: u64,
     /// Whoever waits for the next byte.
     waiting: Option<Waker>,
     polled: Instant,
@@ -98,6 +104,10 @@ pub(crate) struct Doing {
     /// Whether it waits for what is not there.
     pub(crate) is_waiting: bool,
     pub(crate) is_parked: bool,
+    /// Bytes that it has read.
+    pub(crate) read: u64,
+    /// Those that began later have a larger one.
+    pub(crate) id: u64,
     /// When it came for bytes last.
     pub(crate) polled: Instant,
     /// When it got some last, or began.
@@ -111,11 +121,14 @@ impl Through {
         let (torrent, now) = (opened.torrent.clone(), Instant::now());
         let readers = torrent.readers.clone();
         let state = State::Reading(opened);
-        let inner = Inner { torrent, at, state, waiting: None, polled: now, progressed: now };
+        let inner = Inner { torrent, at, state, read: 0, behind: 0, waiting: None, polled: now, progressed: now };
         let inner = Mutex::new(inner);
         let id = readers.next_id();
         let shared = Arc::new(Shared { access, readers: readers.clone(), id, role, inner });
         readers.enter(id, at, role, Arc::downgrade(&shared));
+        if role == Role::Player {
+            shared.access.begins.notify_one();
+        }
         Ok(Self(shared))
     }
 }
@@ -127,9 +140,20 @@ impl Shared {
         Some(Doing {
             is_waiting: inner.waiting.is_some(),
             is_parked: matches!(inner.state, State::Parked),
+            read: inner.read,
+            id: self.id,
             polled: inner.polled,
             progressed: inner.progressed,
         })
+    }
+
+    /// Lets others go first, whose film lies less than so many bytes ahead of them.
+    pub(crate) fn stand_back(&self, behind: u64) {
+        let Ok(mut inner) = self.inner.try_lock() else { return };
+        inner.behind = behind;
+        if let State::Reading(Opened { reader: Some(reader), .. }) = &mut inner.state {
+            reader.stand_back(behind);
+        }
     }
 
     /// Gives back what is held. One that waits goes on waiting, for [`Shared::unpark`].
@@ -162,8 +186,11 @@ impl Inner {
                     self.state = State::Opening(Box::pin(open(access, info_hash, self.at, shared.role)));
                 }
                 State::Opening(opening) => {
-                    let opened = ready!(opening.as_mut().poll(cx))?;
+                    let mut opened = ready!(opening.as_mut().poll(cx))?;
                     self.torrent = opened.torrent.clone();
+                    if let Some(reader) = &mut opened.reader {
+                        reader.stand_back(self.behind);
+                    }
                     self.state = State::Reading(opened);
                 }
                 State::Reading(opened) => {
@@ -183,6 +210,7 @@ impl Inner {
                         Ok(()) => {
                             let count = (buf.filled().len() - before) as u64;
                             self.at.position += count;
+                            self.read += count;
                             if let Some(reader) = &mut opened.reader {
                                 reader.has_read(count);
                             }

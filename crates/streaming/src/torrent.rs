@@ -165,9 +165,9 @@ pub struct Ready {
     /// out.
     pub spans: Vec<(u64, u64)>,
     /// Bytes that have to come before a player can show something of it, from where it was primed
-    /// ([`Engine::prime`](crate::Engine::prime)), else from its beginning: its index and its first seconds, in whole pieces. Less than
-    /// that while it is not known where those are.
-    pub missing_to_start: u64,
+    /// ([`Engine::prime`](crate::Engine::prime)), else from its beginning: its index and its first seconds, in whole pieces. Only its
+    /// head as long as that is missing, and nothing while it is not known where the others are.
+    pub missing_to_start: Option<u64>,
 }
 
 /// A peer that is connected.

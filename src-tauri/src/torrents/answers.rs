@@ -70,7 +70,7 @@ pub(super) fn torrent_stats(engine: &Engine, info_hash: InfoHash, stats: Stats, 
                 file_index: ready.file_index,
                 length: ready.length,
                 spans: ready.spans,
-                missing_to_start: Some(ready.missing_to_start),
+                missing_to_start: ready.missing_to_start,
             })
             .collect(),
         error,
