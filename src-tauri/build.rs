@@ -12,6 +12,8 @@ const COMMANDS: &[&str] = &[
     "torrent_add",
     "torrent_cancel",
     "torrent_open",
+    "torrent_prime",
+    "torrent_prepare",
     "subtitle_read",
     "torrent_act",
     "settings_get",

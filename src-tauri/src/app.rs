@@ -11,7 +11,7 @@ use std::{
 };
 use streamshare_ipc::{
     ActRequest, AddRequest, Added, Bootstrap, CancelRequest, Connect, DropEvent, Hosted, Limits, OpenRequest, Opened,
-    Opening, RoomSend, SettingsView, ShellError, SubtitleRequest,
+    Opening, PrepareRequest, PrimeRequest, RoomSend, SettingsView, ShellError, SubtitleRequest,
 };
 use tauri::{AppHandle, DragDropEvent, Emitter, Manager, RunEvent, State, Window, WindowEvent};
 use tauri_plugin_dialog::DialogExt;
@@ -63,6 +63,8 @@ fn run_app() -> anyhow::Result<ExitCode> {
             torrent_add,
             torrent_cancel,
             torrent_open,
+            torrent_prime,
+            torrent_prepare,
             subtitle_read,
             torrent_act,
             settings_get,
@@ -246,6 +248,16 @@ fn torrent_cancel(app: App<'_>, request: CancelRequest) {
 #[tauri::command]
 async fn torrent_open(app: App<'_>, request: OpenRequest) -> Result<Opened, ShellError> {
     app.torrent_open(request).await
+}
+
+#[tauri::command]
+fn torrent_prime(app: App<'_>, request: PrimeRequest) -> Result<(), ShellError> {
+    app.torrent_prime(&request)
+}
+
+#[tauri::command]
+async fn torrent_prepare(app: App<'_>, request: PrepareRequest) -> Result<(), ShellError> {
+    app.torrent_prepare(request).await
 }
 
 #[tauri::command]

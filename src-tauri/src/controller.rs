@@ -13,8 +13,8 @@ use std::{
     time::Duration,
 };
 use streamshare_ipc::{
-    AddRequest, Added, Bootstrap, CancelRequest, Connect, DropEvent, Hosted, OpenRequest, Opened, Opening, RoomSend,
-    ShellError, code,
+    AddRequest, Added, Bootstrap, CancelRequest, Connect, DropEvent, Hosted, OpenRequest, Opened, Opening,
+    PrepareRequest, PrimeRequest, RoomSend, ShellError, code,
 };
 use streamshare_protocol::{Name, limits::MESSAGE_BYTES_MAX};
 use tokio::{
@@ -170,6 +170,22 @@ impl Controller {
     /// See [`code`].
     pub async fn torrent_open(&self, request: OpenRequest) -> Result<Opened, ShellError> {
         Box::pin(self.torrents.open(request, self.on_progress())).await
+    }
+
+    /// Fetches what the player needs at a place that it is about to go to, before anything else.
+    ///
+    /// # Errors
+    /// See [`code`].
+    pub fn torrent_prime(&self, request: &PrimeRequest) -> Result<(), ShellError> {
+        self.torrents.prime(request)
+    }
+
+    /// Gets a playlist item ready that comes next, while nothing else is needed.
+    ///
+    /// # Errors
+    /// See [`code`].
+    pub async fn torrent_prepare(&self, request: PrepareRequest) -> Result<(), ShellError> {
+        Box::pin(self.torrents.prepare(request)).await
     }
 
     /// Hands out what waits to be opened, each once.

@@ -51,6 +51,8 @@ mod tests {
             command::TORRENT_ADD,
             command::TORRENT_CANCEL,
             command::TORRENT_OPEN,
+            command::TORRENT_PRIME,
+            command::TORRENT_PREPARE,
             command::SUBTITLE_READ,
             command::TORRENT_ACT,
             command::SETTINGS_GET,

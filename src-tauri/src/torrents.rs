@@ -12,11 +12,16 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
-use streamshare_ipc::{AddRequest, Added, OpenRequest, Opened, Progress, ShellError, Source, TorrentStats, code};
+use streamshare_ipc::{
+    AddRequest, Added, OpenRequest, Opened, PrepareRequest, PrimeRequest, Progress, ShellError, Source, TorrentStats,
+    code,
+};
 use streamshare_protocol::{TorrentId, TorrentIdKind};
 use streamshare_streaming::{
-    Engine, EngineConfig, InfoHash, Keeping, Limits, NetworkConfig, Source as EngineSource, State, Stats, TorrentInfo,
+    CancellationToken, Engine, EngineConfig, InfoHash, Keeping, Limits, NetworkConfig, Source as EngineSource, State,
+    Stats, TorrentInfo,
 };
 use streamshare_webtorrent::channel::IceServer;
 use tokio::sync::OnceCell;
@@ -201,20 +206,7 @@ impl Torrents {
     /// Makes a playlist item playable; adds its torrent first where the engine does not know it.
     pub(crate) async fn open(&self, request: OpenRequest, on_progress: OnProgress) -> Result<Opened, ShellError> {
         let operation = self.operations.begin(request.op)?;
-        // The item came from a room: others wrote it.
-        let id = TorrentId::new(&request.torrent_id)
-            .map_err(|error| shell_error(code::NOT_A_TORRENT, &error.to_string()))?;
-        let info = match self.known(&id).await? {
-            Some(info) => info,
-            None => {
-                let source = EngineSource::Link(id.as_str().to_owned());
-                let info = self.add_source(source, request.op, operation.token(), on_progress).await?;
-                if id.kind() == TorrentIdKind::Web {
-                    self.remember(id.as_str(), info.info_hash);
-                }
-                info
-            }
-        };
+        let (id, info) = self.item(&request.torrent_id, request.op, operation.token(), on_progress).await?;
         let file_index = file_index(&info, &request.filename)?;
         let opening = async {
             let Running { engine, browsers, .. } = self.running().await?;
@@ -234,6 +226,49 @@ impl Torrents {
             mime: media.mime.to_owned(),
             files: answers::opened_files(&info),
         })
+    }
+
+    /// Fetches what a player needs at a place, before anything else.
+    pub(crate) fn prime(&self, request: &PrimeRequest) -> Result<(), ShellError> {
+        let info_hash: Option<InfoHash> = request.info_hash.parse().ok();
+        let info_hash = info_hash.ok_or_else(|| shell_error(code::INTERNAL, "this is no info hash"))?;
+        if let Some(Running { engine, .. }) = self.engine.get() {
+            engine.prime(info_hash, request.file_index, place(request.seconds));
+        }
+        Ok(())
+    }
+
+    /// Gets a playlist item ready that comes next; adds its torrent first where the engine does not know it.
+    pub(crate) async fn prepare(&self, request: PrepareRequest) -> Result<(), ShellError> {
+        let operation = self.operations.begin(request.op)?;
+        let unheard: OnProgress = Arc::new(|_| ());
+        let (id, info) = self.item(&request.torrent_id, request.op, operation.token(), unheard).await?;
+        let file_index = file_index(&info, &request.filename)?;
+        let Running { engine, browsers, .. } = self.running().await?;
+        engine.prepare(info.info_hash, file_index, place(request.seconds));
+        browsers.serve(engine, &info, &id).await;
+        Ok(())
+    }
+
+    /// The torrent of a playlist item, added where the engine does not know it.
+    async fn item(
+        &self,
+        torrent_id: &str,
+        op: u64,
+        cancel: &CancellationToken,
+        on_progress: OnProgress,
+    ) -> Result<(TorrentId, TorrentInfo), ShellError> {
+        // The item came from a room: others wrote it.
+        let id = TorrentId::new(torrent_id).map_err(|error| shell_error(code::NOT_A_TORRENT, &error.to_string()))?;
+        if let Some(info) = self.known(&id).await? {
+            return Ok((id, info));
+        }
+        let source = EngineSource::Link(id.as_str().to_owned());
+        let info = self.add_source(source, op, cancel, on_progress).await?;
+        if id.kind() == TorrentIdKind::Web {
+            self.remember(id.as_str(), info.info_hash);
+        }
+        Ok((id, info))
     }
 
     /// Cancels the request with this number, if it is still under way.
@@ -286,4 +321,9 @@ fn is_exchanging(stats: &Stats) -> bool {
 
 fn is_own(engine: &Engine, info_hash: InfoHash) -> bool {
     engine.account(info_hash).is_some_and(|account| account.keeping == Keeping::Own)
+}
+
+/// A place that the window names; what is none is the beginning.
+fn place(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }

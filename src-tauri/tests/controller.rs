@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use std::{path::Path, process::Command, sync::Arc, time::Duration};
 use streamshare::GuiEvent;
 use streamshare_ipc::{
-    Act, ActRequest, AddRequest, CancelRequest, Connect, DropEvent, Keeping, Limits, OpenRequest, Opening, RoomEvent,
-    RoomSend, TorrentState, TorrentStats, code,
+    Act, ActRequest, AddRequest, CancelRequest, Connect, DropEvent, Keeping, Limits, OpenRequest, Opening,
+    PrepareRequest, PrimeRequest, RoomEvent, RoomSend, Source, TorrentState, TorrentStats, code,
 };
 use streamshare_protocol::TorrentId;
 use support::{
@@ -46,6 +46,23 @@ async fn a_film_is_shared_and_played() {
 
     let request = OpenRequest { op: 3, torrent_id: added.torrent_id.clone(), filename: "other.mp4".to_owned() };
     assert_eq!(app.controller.torrent_open(request).await.unwrap_err().code, code::NO_SUCH_FILE);
+
+    // What it reads first is here: nothing is missing.
+    let prime = |info_hash: &str| PrimeRequest { info_hash: info_hash.to_owned(), file_index: 0, seconds: 1.0 };
+    app.controller.torrent_prime(&prime(&added.info_hash)).unwrap();
+    assert_eq!(app.controller.torrent_prime(&prime("no hash")).unwrap_err().code, code::INTERNAL);
+    let missing = |event: &GuiEvent| {
+        let ready = stats(event)?.ready.into_iter().find(|ready| ready.file_index == 0)?;
+        ready.missing_to_start.filter(|missing| *missing == 0)
+    };
+    app.notes.wait("Stats that tell what is missing", missing).await;
+    let prepare = async |op: u64, filename: &str| {
+        let (torrent_id, filename) = (added.torrent_id.clone(), filename.to_owned());
+        let request = PrepareRequest { op, torrent_id, filename, seconds: 0.0 };
+        app.controller.torrent_prepare(request).await.map_err(|error| error.code)
+    };
+    assert_eq!(prepare(4, "").await, Ok(()));
+    assert_eq!(prepare(5, "other.mp4").await, Err(code::NO_SUCH_FILE.to_owned()));
 
     // What the person does to it shows in what is told next.
     let act = |act: Act, all: bool| {

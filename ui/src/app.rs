@@ -215,9 +215,12 @@ impl App {
 
     fn take_change(&mut self) {
         self.flush_items();
-        if let Some(stay) = &self.stay
-            && let Some((action, words)) = self.watched.look(&stay.session.snapshot())
-        {
+        let Some(stay) = &self.stay else { return };
+        let look = self.watched.look(&stay.session.snapshot());
+        if let Some(at) = look.begins {
+            stay.session.begins_at(at);
+        }
+        if let Some((action, words)) = look.resume {
             stay.session.act(action);
             self.toasts.show(ToastKind::Info, words);
         }

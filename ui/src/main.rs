@@ -11,6 +11,7 @@ mod clock;
 mod format;
 mod ids;
 mod ipc;
+mod next;
 mod ports;
 mod route;
 mod session;

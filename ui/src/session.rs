@@ -4,6 +4,7 @@
 use crate::alarm::Alarm;
 use crate::captions::{Captions, CaptionsEvent, CaptionsView};
 use crate::clock;
+use crate::next::Next;
 use crate::ports::player::{self, PlayerPort, Sample};
 use crate::ports::room::{self, LinkEvent, RoomPort};
 use crate::ports::torrents::{self, OpenEvent, Operation, TorrentsPort};
@@ -15,7 +16,7 @@ use streamshare_ipc::{Opened, Progress};
 use streamshare_playsync::{
     Action, Client, ClientConfig, Input, MonoTime, Notice, Output, PlayerPhase, PlayerReport, View,
 };
-use streamshare_protocol::PlaylistItem;
+use streamshare_protocol::{MediaTime, PlaylistItem};
 use web_sys::Node;
 use yew::Callback;
 
@@ -89,6 +90,7 @@ struct Core {
     item: RefCell<Option<PlaylistItem>>,
     media: RefCell<Media>,
     opening: RefCell<Option<Operation>>,
+    next: Next,
     /// Counts the items loaded: what an earlier one still says is not about this one.
     load: Cell<u64>,
     alarm: Alarm,
@@ -133,6 +135,7 @@ impl Session {
             item: RefCell::default(),
             media: RefCell::new(Media::Empty),
             opening: RefCell::default(),
+            next: Next::default(),
             load: Cell::new(0),
             alarm,
             on_event,
@@ -187,6 +190,13 @@ impl Session {
     /// Sets the volume, from 0 to 1, and whether there is sound at all.
     pub(crate) fn set_sound(&self, volume: f64, muted: bool) {
         self.core.player.set_sound(volume, muted);
+    }
+
+    /// The film that is on will begin at a place, where this person left it.
+    pub(crate) fn begins_at(&self, at: MediaTime) {
+        let head = self.core.item.borrow().as_ref().and_then(|item| item.item_id);
+        self.core.next.set_begin(head, at);
+        self.core.prime(at);
     }
 
     /// The captions of what plays.
@@ -245,8 +255,9 @@ impl Core {
         }
         self.working.set(false);
         if self.shows.replace(false) {
-            let playlist = self.client.borrow().view(clock::now()).playlist;
-            self.torrents.keep(&playlist);
+            let room = self.client.borrow().view(clock::now());
+            self.torrents.keep(&room.playlist);
+            self.next.look(&room, &*self.torrents);
             self.on_event.emit(SessionEvent::Changed);
         }
     }
@@ -277,7 +288,11 @@ impl Core {
                 }
             }
             Output::Load(item) => self.load(item),
-            Output::Seek(to) => self.player.seek(to),
+            Output::Seek(to) => {
+                // First of all: the player takes its time before it asks for bytes.
+                self.prime(to);
+                self.player.seek(to);
+            }
             Output::Play => self.player.play(),
             Output::Pause => self.player.pause(),
             Output::Rate(rate) => self.player.set_rate(rate),
@@ -291,6 +306,13 @@ impl Core {
         let wait = at.since(clock::now().mono);
         // Timers have whole milliseconds, and must not come too early: the client would ask again.
         self.alarm.set(u32::try_from(wait.as_micros().div_ceil(1000)).unwrap_or(u32::MAX));
+    }
+
+    /// The player is about to go to a place of what is on.
+    fn prime(&self, to: MediaTime) {
+        if let Media::Opened { info_hash, file_index } = &*self.media.borrow() {
+            self.torrents.prime(info_hash, *file_index, to);
+        }
     }
 
     fn load(&self, item: Option<PlaylistItem>) {
@@ -325,6 +347,8 @@ impl Core {
             OpenEvent::Progress(progress) => Media::Opening(Some(progress)),
             OpenEvent::Ready(opened) => {
                 let Opened { url, info_hash, file_index, mime, .. } = opened.clone();
+                let at = self.next.begins(&self.client.borrow().view(clock::now()));
+                self.torrents.prime(&info_hash, file_index, at);
                 self.player.load(&url, mime.starts_with("audio/"));
                 let item = self.item.borrow();
                 self.beside

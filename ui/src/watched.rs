@@ -61,15 +61,15 @@ impl Watched {
 
     /// Looks at the room: remembers where it is, and tells where to go when a film is put on that was left before. To be called at
     /// every change.
-    pub(crate) fn look(&mut self, snapshot: &Snapshot) -> Option<(Action, String)> {
+    pub(crate) fn look(&mut self, snapshot: &Snapshot) -> Look {
         let found = self.follow(&snapshot.room, snapshot.player.ready);
         if found.is_changed
             && let Ok(text) = serde_json::to_string(&self.films)
         {
             storage::set_watched(&text);
         }
-        let to = found.resume?;
-        Some((Action::Seek(to), format!("Going on at {}, where you left it.", format::clock(to))))
+        let go_on = |to| (Action::Seek(to), format!("Going on at {}, where you left it.", format::clock(to)));
+        Look { begins: found.begins, resume: found.resume.map(go_on) }
     }
 
     fn follow(&mut self, room: &View, ready: bool) -> Found {
@@ -82,6 +82,7 @@ impl Watched {
             Some(now) if now.item == id => now,
             other => {
                 let resume = self.films.get(&key);
+                found.begins = resume.filter(|_| alone).map(MediaTime::saturating);
                 other.insert(Now { item: id, written: resume.unwrap_or(at), resume })
             }
         };
@@ -101,9 +102,19 @@ impl Watched {
     }
 }
 
+/// What comes of a look.
+#[derive(Debug)]
+pub(crate) struct Look {
+    /// The film that was just put on will begin here.
+    pub(crate) begins: Option<MediaTime>,
+    /// Where to go now, and what to say of it.
+    pub(crate) resume: Option<(Action, String)>,
+}
+
 /// What a look brought.
 #[derive(Debug, Default, PartialEq)]
 struct Found {
+    begins: Option<MediaTime>,
     resume: Option<MediaTime>,
     is_changed: bool,
 }
@@ -183,12 +194,19 @@ mod tests {
         assert!(watched.follow(&room(1, 500.0, 1), true).is_changed);
         assert!(!watched.follow(&room(1, 504.0, 1), true).is_changed);
         // The same film by another link; once, and not where others are or the room is elsewhere.
-        assert_eq!(resumes(&mut watched, 2, 1), Some(500.0));
-        assert_eq!(resumes(&mut watched, 2, 1), None);
+        let found = watched.follow(&room(2, 0.5, 1), false);
+        assert_eq!(
+            (found.begins, found.resume),
+            (Some(MediaTime::saturating(500.0)), Some(MediaTime::saturating(500.0)))
+        );
+        assert_eq!(watched.follow(&room(2, 0.5, 1), false), Found::default());
         assert_eq!(resumes(&mut watched, 3, 2), None);
         assert_eq!(watched.follow(&room(4, 60.0, 1), false).resume, None);
         // Not before it starts, which who goes somewhere first decides.
         let paused = |item, at| View { state: PlaybackState::Paused, ..room(item, at, 1) };
+        // Until then it can be fetched.
+        let found = watched.follow(&paused(7, 0.0), true);
+        assert_eq!((found.begins, found.resume), (Some(MediaTime::saturating(500.0)), None));
         assert_eq!(watched.follow(&paused(7, 0.0), true), Found::default());
         assert_eq!(resumes(&mut watched, 7, 1), Some(500.0));
         watched.follow(&paused(8, 0.0), true);

@@ -30,6 +30,11 @@ pub mod command {
     pub const TORRENT_CANCEL: &str = "torrent_cancel";
     /// [`super::OpenRequest`] → [`super::Opened`]; [`super::Progress`] events meanwhile.
     pub const TORRENT_OPEN: &str = "torrent_open";
+    /// [`super::PrimeRequest`] → nothing.
+    pub const TORRENT_PRIME: &str = "torrent_prime";
+    /// [`super::PrepareRequest`] → nothing, once its torrent is known; what is fetched then may take its time. It is cancelled as
+    /// [`TORRENT_OPEN`] is.
+    pub const TORRENT_PREPARE: &str = "torrent_prepare";
     /// [`super::SubtitleRequest`] → the file's bytes, in base64 (RFC 4648, section 4).
     pub const SUBTITLE_READ: &str = "subtitle_read";
     /// [`super::ActRequest`] → nothing. The next [`super::event::STATS`] shows it.
@@ -235,6 +240,32 @@ pub struct Opened {
     pub mime: String,
     /// The torrent's videos, sounds and subtitles, itself among them, at most [`OPENED_FILES_MAX`].
     pub files: Vec<OpenedFile>,
+}
+
+/// A place that the player is about to go to: what it needs there is fetched before anything else.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PrimeRequest {
+    /// Forty hexadecimal digits; of an item that was opened.
+    pub info_hash: String,
+    /// The file's index in the torrent.
+    pub file_index: usize,
+    /// Where, in seconds of film.
+    pub seconds: f64,
+}
+
+/// The playlist item that comes next: what a player needs first of it is fetched while nothing else is needed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PrepareRequest {
+    /// The window's number for it.
+    pub op: u64,
+    /// The item's torrent id.
+    pub torrent_id: String,
+    /// The item's file; empty for the main video.
+    pub filename: String,
+    /// Where it will begin, in seconds of film.
+    pub seconds: f64,
 }
 
 /// Files of a torrent that the window is told of at most.

@@ -72,6 +72,10 @@ pub struct Ready {
     pub length: u64,
     /// The ranges of bytes that are there, in order, each with its end excluded.
     pub spans: Vec<(u64, u64)>,
+    /// Bytes that have to come before a player can show something: the index, and the first seconds from where it begins. Nothing where
+    /// that is not known.
+    #[serde(default)]
+    pub missing_to_start: Option<u64>,
 }
 
 /// Something to be done to torrents.

@@ -8,11 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
-
-use crate::funnel::Reader;
 
 /// Bytes read at once: a read blocks a thread for its disk access. From 128 KiB on, glibc asks the system for the memory of each chunk, and
 /// gives it back (`M_MMAP_THRESHOLD`, mallopt(3)).
@@ -47,19 +44,15 @@ pub(crate) struct MediaBody {
     look_again: Pin<Box<Sleep>>,
     stall_timeout: Duration,
     waiting_since: Option<Instant>,
-    reader: Option<Reader>,
-    _slot: OwnedSemaphorePermit,
 }
 
 impl MediaBody {
-    /// `source` stands at the first byte and has at least `length` more. `reader` is told how far it is.
+    /// `source` stands at the first byte and has at least `length` more.
     pub(crate) fn new(
         source: impl AsyncRead + Send + 'static,
         length: u64,
-        reader: Option<Reader>,
         stall_timeout: Duration,
         cancel: CancellationToken,
-        slot: OwnedSemaphorePermit,
     ) -> Self {
         Self {
             source: Box::pin(source),
@@ -69,8 +62,6 @@ impl MediaBody {
             look_again: Box::pin(tokio::time::sleep(LOOK_AGAIN)),
             stall_timeout,
             waiting_since: None,
-            reader,
-            _slot: slot,
         }
     }
 
@@ -93,16 +84,10 @@ impl MediaBody {
                     let mut chunk = std::mem::take(&mut self.buffer);
                     chunk.truncate(count);
                     self.remaining -= count as u64;
-                    if let Some(reader) = &mut self.reader {
-                        reader.has_read(count as u64);
-                    }
                     return Poll::Ready(Ok(chunk.into()));
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
                 Poll::Pending => {
-                    if let Some(reader) = &mut self.reader {
-                        reader.waits();
-                    }
                     let now = Instant::now();
                     let is_first = self.waiting_since.is_none();
                     let left = self.stall_timeout.saturating_sub(now - *self.waiting_since.get_or_insert(now));

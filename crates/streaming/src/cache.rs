@@ -16,10 +16,10 @@ use tokio::time::Instant;
 
 use crate::engine::Inner;
 use crate::handover::renew;
+use crate::readers::At;
 use crate::ready::Places;
 use crate::register;
 use crate::registry::Record;
-use crate::through::At;
 use crate::torrents::{DISK_FULL, Torrent};
 
 /// How often to look at the disk.
@@ -30,7 +30,7 @@ const SLACK_SHARE: u64 = 16;
 /// which it plays on without asking again.
 const BEHIND: u64 = 64 << 20;
 /// Bytes ahead of it which stay: librqbit fetches 32 MiB ahead of each reader.
-const AHEAD: u64 = 48 << 20;
+pub(crate) const AHEAD: u64 = 48 << 20;
 /// Bytes at the start and at the end of a file which stay: containers keep their index there.
 const ENDS: u64 = 4 << 20;
 /// Bytes of the disk that are left to others, and to what comes in before the next look.

@@ -16,6 +16,7 @@ use crate::registry::Registry;
 use crate::server::{Server, Token};
 use crate::share::{Collection, file_access};
 use crate::storage::Factory;
+use crate::through::Access;
 use crate::torrents::{Torrents, describe};
 use crate::trackers::Places;
 use crate::{
@@ -39,6 +40,9 @@ pub(crate) struct Inner {
     pub(crate) torrents: Arc<Torrents>,
     pub(crate) funnel: Arc<Funnel>,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) access: Access,
+    /// Whether all players have enough ahead.
+    pub(crate) is_comfortable: tokio::sync::watch::Sender<bool>,
     pub(crate) server: Arc<Server>,
     pub(crate) tasks: TaskTracker,
     pub(crate) cancel: CancellationToken,
@@ -92,15 +96,9 @@ impl Engine {
         let account =
             crate::life::keep_account(session.clone(), torrents.clone(), registry.clone(), limited, cancel.clone());
         tasks.spawn(account);
-        let server = Server::start(
-            token,
-            config.origins.clone(),
-            torrents.clone(),
-            funnel.clone(),
-            config.stall_timeout,
-            &tasks,
-            cancel.clone(),
-        );
+        let access = Access::new(torrents.clone(), funnel.clone());
+        let server =
+            Server::start(token, config.origins.clone(), access.clone(), config.stall_timeout, &tasks, cancel.clone());
         let server = server.await.map_err(StartError::Listen)?;
         tracing::info!(torrents = torrents.all().len(), "the torrent engine runs");
         let changing = tokio::sync::Mutex::default();
@@ -111,6 +109,8 @@ impl Engine {
             torrents,
             funnel,
             registry,
+            access,
+            is_comfortable: tokio::sync::watch::Sender::new(true),
             server,
             tasks,
             cancel,
@@ -121,6 +121,7 @@ impl Engine {
             _cancel_on_drop: cancel_on_drop,
         });
         inner.tasks.spawn(crate::cache::keep_limit(Arc::downgrade(&inner), inner.cancel.clone()));
+        inner.tasks.spawn(crate::ahead::look_after_readers(Arc::downgrade(&inner), inner.cancel.clone()));
         Ok(Self(inner))
     }
 
@@ -264,6 +265,7 @@ impl Engine {
         let url = inner.server.url(info_hash, file_index, &name);
         let opened = OpenMedia { url, length: file.length, mime: streamshare_media::mime(&file.path), name };
         torrent.note_opened(file_index);
+        torrent.primed.open(inner, &torrent, file_index);
         crate::life::note_opened(&inner.registry, info_hash);
         inner.tasks.spawn(crate::register::select(inner.clone(), torrent, file_index));
         Ok(opened)

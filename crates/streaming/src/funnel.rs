@@ -29,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::pool::Geometry;
+use crate::readers::Role;
 use crate::{InfoHash, LivePeer, NetworkConfig, Stats, Transport};
 pub(crate) use swarm::Reader;
 use swarm::Swarm;
@@ -126,10 +127,10 @@ impl Funnel {
     }
 
     /// One who reads a file from some byte on.
-    pub(crate) fn reader(&self, torrent: &ManagedTorrent, index: usize, first: u64) -> Option<Reader> {
+    pub(crate) fn reader(&self, torrent: &ManagedTorrent, index: usize, first: u64, role: Role) -> Option<Reader> {
         let offset = torrent.metadata.load_full()?.file_infos.get(index)?.offset_in_torrent;
         let swarm = self.swarm(InfoHash(torrent.info_hash().0)).filter(|_| self.has_lanes)?;
-        Some(swarm.reader(offset + first))
+        Some(swarm.reader(offset + first, role))
     }
 
     /// librqbit's numbers without the lanes, which it takes for peers.

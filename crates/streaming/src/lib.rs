@@ -10,6 +10,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
 #![warn(missing_docs)]
 
+mod ahead;
 mod bencode;
 mod body;
 mod cache;
@@ -24,13 +25,16 @@ mod funnel;
 mod handover;
 mod holes;
 mod info_hash;
+mod layout;
 mod life;
 mod limits;
 mod magnet;
 mod metainfo;
 mod nudge;
 mod pool;
+mod prime;
 mod range;
+mod readers;
 mod ready;
 mod register;
 mod registry;

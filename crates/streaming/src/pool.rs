@@ -94,6 +94,8 @@ struct Asked {
 struct Reader {
     /// Bytes from the torrent's beginning, at the beginning of a piece.
     offset: u64,
+    /// Bytes that it stands back behind others.
+    behind: u64,
     is_waiting: bool,
 }
 
@@ -260,10 +262,11 @@ impl Pool {
         }
     }
 
-    /// Who reads, from where on (bytes from the torrent's beginning), and whether they wait for it.
-    pub(crate) fn read(&mut self, key: ReaderKey, offset: u64, is_waiting: bool, now: Instant) {
+    /// Who reads, from where on (bytes from the torrent's beginning), and whether they wait for it. What others need that lies less than
+    /// `behind` bytes ahead of them comes before.
+    pub(crate) fn read(&mut self, key: ReaderKey, offset: u64, behind: u64, is_waiting: bool, now: Instant) {
         let offset = offset - offset % u64::from(self.geometry.piece_bytes);
-        let reader = Reader { offset, is_waiting };
+        let reader = Reader { offset, behind, is_waiting };
         if self.readers.insert(key, reader) != Some(reader) {
             self.review(now);
         }
@@ -317,7 +320,8 @@ impl Pool {
     fn rank(&self, place: Place) -> u64 {
         const UNREAD: u64 = 1 << 62;
         let offset = u64::from(place.0) * u64::from(self.geometry.piece_bytes) + u64::from(place.1);
-        let ahead = self.readers.values().filter_map(|reader| offset.checked_sub(reader.offset)).min();
+        let ahead = |reader: &Reader| Some(offset.checked_sub(reader.offset)?.saturating_add(reader.behind));
+        let ahead = self.readers.values().filter_map(ahead).min();
         ahead.unwrap_or(UNREAD + offset)
     }
 }

@@ -1,6 +1,7 @@
 //! Which parts of a file are there.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::{Arc, PoisonError};
 
 use librqbit::api::TorrentIdOrHash;
@@ -31,20 +32,61 @@ pub(crate) fn of(session: &Arc<Session>, torrent: &Torrent) -> Vec<Ready> {
     if opened.is_empty() {
         return Vec::new();
     }
-    let api = Api::new(session.clone(), None);
-    let Ok((have, _)) = api.api_dump_haves(TorrentIdOrHash::Id(torrent.handle.id())) else { return Vec::new() };
-    let Some(places) = places(&torrent.handle) else { return Vec::new() };
+    let Some(there) = There::of(session, torrent) else { return Vec::new() };
     let ready = |index: usize| {
-        let place = places.files.get(index)?;
-        let dropped = torrent.holes.all();
-        let has = |piece: u64| {
-            let has = usize::try_from(piece).ok().and_then(|piece| have.get(piece).map(|bit| *bit));
-            has.map(|has| has && !u32::try_from(piece).is_ok_and(|piece| dropped.contains(&piece)))
-        };
-        let spans = spans(place.offset, place.length, places.piece_length, |piece| has(piece).unwrap_or(false));
-        Some(Ready { file_index: index, length: place.length, spans: thinned(spans) })
+        let length = there.places.files.get(index)?.length;
+        let missing_to_start = torrent.primed.missing_to_start(&there, index);
+        Some(Ready { file_index: index, length, spans: thinned(there.spans(index)), missing_to_start })
     };
     opened.into_iter().filter_map(ready).collect()
+}
+
+/// Which pieces of a torrent are there at a moment.
+pub(crate) struct There {
+    pub(crate) places: Places,
+    have: Box<[bool]>,
+}
+
+impl There {
+    /// Nothing while the torrent is checked.
+    pub(crate) fn of(session: &Arc<Session>, torrent: &Torrent) -> Option<Self> {
+        let api = Api::new(session.clone(), None);
+        let (have, _) = api.api_dump_haves(TorrentIdOrHash::Id(torrent.handle.id())).ok()?;
+        let dropped = torrent.holes.all();
+        let mut have: Box<[bool]> = have.iter().map(|bit| *bit).collect();
+        for piece in dropped {
+            if let Some(has) = have.get_mut(piece as usize) {
+                *has = false;
+            }
+        }
+        Some(Self { places: places(&torrent.handle)?, have })
+    }
+
+    /// The ranges of a file's bytes that are there.
+    fn spans(&self, index: usize) -> Vec<(u64, u64)> {
+        let Some(place) = self.places.files.get(index) else { return Vec::new() };
+        spans(place.offset, place.length, self.places.piece_length, |piece| self.has(piece))
+    }
+
+    /// The first byte of a range of a file that is not there. The range is cut off at the file's end.
+    pub(crate) fn first_missing(&self, index: usize, range: Range<u64>) -> Option<u64> {
+        let from = self.places.files.get(index)?.offset;
+        let piece = self.missing_pieces(index, range.clone()).next()?;
+        Some((piece * self.places.piece_length).saturating_sub(from).max(range.start))
+    }
+
+    /// The pieces that are not there of those that hold a range of a file.
+    pub(crate) fn missing_pieces(&self, index: usize, range: Range<u64>) -> impl Iterator<Item = u64> {
+        let place = self.places.files.get(index).copied().unwrap_or(Place { offset: 0, length: 0 });
+        let (from, to) = (range.start.min(place.length), range.end.min(place.length));
+        let length = self.places.piece_length;
+        let pieces = (place.offset + from) / length..(place.offset + to).div_ceil(length);
+        pieces.filter(move |_| from < to).filter(|piece| !self.has(*piece))
+    }
+
+    fn has(&self, piece: u64) -> bool {
+        usize::try_from(piece).ok().and_then(|piece| self.have.get(piece)).is_some_and(|has| *has)
+    }
 }
 
 impl Torrent {

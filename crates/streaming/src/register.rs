@@ -126,6 +126,27 @@ async fn select_now(inner: &Inner, torrent: &Torrent, index: usize) -> anyhow::R
     Ok(())
 }
 
+/// Lets a torrent go on without downloading any more of it than is read, for one of its files that comes next. Answers whether it does.
+pub(crate) async fn wake(inner: &Arc<Inner>, info_hash: InfoHash, index: usize) -> anyhow::Result<bool> {
+    let Some(torrent) = inner.torrents.get(info_hash) else { return Ok(false) };
+    let is_new = inner.registry.get(info_hash).is_none_or(|record| record.life.opened_ms == 0);
+    let _selecting = torrent.selecting.lock().await;
+    let checked = torrent.cancel.run_until_cancelled(torrent.handle.wait_until_initialized()).await;
+    if torrent.is_leaving() || checked.transpose()?.is_none() {
+        return Ok(false);
+    }
+    if torrent.handle.is_paused() {
+        // The user has paused it, or it has given enough.
+        if !is_new {
+            return Ok(false);
+        }
+        inner.session.unpause(&torrent.handle).await?;
+    }
+    torrent.note_opened(index);
+    crate::life::note_opened(&inner.registry, info_hash);
+    Ok(true)
+}
+
 /// Takes over what librqbit has restored.
 pub(crate) fn restore(session: &Arc<Session>, torrents: &Torrents, holes: &AllHoles, cancel: &CancellationToken) {
     let handles: Vec<_> = session.with_torrents(|all| all.map(|(_, handle)| handle.clone()).collect());

@@ -24,16 +24,15 @@ use tokio_util::task::TaskTracker;
 
 use crate::InfoHash;
 use crate::body::{Body, MediaBody};
-use crate::funnel::Funnel;
 use crate::range::{self, Resolved};
-use crate::through::Through;
-use crate::torrents::{Torrent, Torrents};
+use crate::readers::{At, Role};
+use crate::through::{Access, Through};
+use crate::torrents::Torrent;
 
 /// Connections at once. A browser opens six to one host; further ones wait in the system's queue.
 const MAX_CONNECTIONS: usize = 512;
-/// Responses that read from torrents at once; further ones wait for one to end. Each holds a permit of librqbit's disk semaphore, which
-/// [`crate::session::DISK_PERMITS`] keeps larger, or nothing could be written any more (rqbit#523).
-pub(crate) const MAX_STREAMS: usize = 192;
+/// Bytes that wait in the system's buffer for a player beyond what is on its way to it (`TCP_NOTSENT_LOWAT`, tcp(7)).
+const NOT_SENT_BYTES: u32 = 256 << 10;
 /// How long a connection may take to say what it wants, or be idle between requests.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// Pause after the system refused a connection, as when it is out of file handles.
@@ -63,10 +62,8 @@ pub(crate) struct Server {
     host: String,
     token: Token,
     origins: Vec<String>,
-    torrents: Arc<Torrents>,
-    funnel: Arc<Funnel>,
+    access: Access,
     stall_timeout: Duration,
-    streams: Arc<Semaphore>,
 }
 
 /// The request was not meant for this server: its connection is closed.
@@ -79,17 +76,15 @@ impl Server {
     pub(crate) async fn start(
         token: Token,
         origins: Vec<String>,
-        torrents: Arc<Torrents>,
-        funnel: Arc<Funnel>,
+        access: Access,
         stall_timeout: Duration,
         tasks: &TaskTracker,
         cancel: CancellationToken,
     ) -> std::io::Result<Arc<Self>> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let addr = listener.local_addr()?;
-        let streams = Arc::new(Semaphore::new(MAX_STREAMS));
         let host = addr.to_string();
-        let server = Arc::new(Self { addr, host, token, origins, torrents, funnel, stall_timeout, streams });
+        let server = Arc::new(Self { addr, host, token, origins, access, stall_timeout });
         tasks.spawn(server.clone().accept(listener, tasks.clone(), cancel));
         Ok(server)
     }
@@ -106,6 +101,7 @@ impl Server {
                 let slot = connections.clone().acquire_owned().await.expect("the semaphore is never closed");
                 match listener.accept().await {
                     Ok((stream, _)) => {
+                        hold_little(&stream);
                         let (server, cancel) = (self.clone(), cancel.clone());
                         tasks.spawn(async move {
                             let _slot = slot;
@@ -251,18 +247,17 @@ impl Server {
         if !self.token.matches(token) || parts.next().is_some() {
             return None;
         }
-        let torrent = self.torrents.get(info_hash.parse().ok()?)?;
+        let torrent = self.access.torrents.get(info_hash.parse().ok()?)?;
         let index = index.parse().ok().filter(|index| *index < torrent.info.files.len())?;
         Some((torrent, index))
     }
 
     async fn open(&self, torrent: &Torrent, index: usize, first: u64, length: u64) -> Option<MediaBody> {
-        let slot = self.streams.clone().acquire_owned().await.ok()?;
         let failed = |error: &dyn std::fmt::Display| tracing::warn!(info_hash = %torrent.info.info_hash, %error, "cannot read a torrent");
-        let stream = Through::open(self.torrents.clone(), torrent.info.info_hash, index, first).await;
+        let at = At { file_index: index, position: first };
+        let stream = Through::open(self.access.clone(), torrent.info.info_hash, at, Role::Player).await;
         let stream = stream.inspect_err(|error| failed(error)).ok()?;
-        let reader = self.funnel.reader(&torrent.handle, index, first);
-        Some(MediaBody::new(stream, length, reader, self.stall_timeout, torrent.cancel.clone(), slot))
+        Some(MediaBody::new(stream, length, self.stall_timeout, torrent.cancel.clone()))
     }
 }
 
@@ -270,6 +265,16 @@ impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Server").field("addr", &self.addr).finish_non_exhaustive()
     }
+}
+
+/// A player that stops reading is soon noticed, and little waits for it. The system's default is some megabytes each.
+fn hold_little(stream: &TcpStream) {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = socket2::SockRef::from(stream).set_tcp_notsent_lowat(NOT_SENT_BYTES) {
+        tracing::debug!(%error, "a player's connection holds much");
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (stream, NOT_SENT_BYTES);
 }
 
 fn refuse(status: StatusCode) -> Response<Body> {

@@ -18,7 +18,7 @@ use crate::storage::Factory;
 use crate::{EngineConfig, NetworkConfig, StartError};
 
 /// Permits of librqbit's disk semaphore. Each open stream holds one, and all other disk access needs one.
-pub(crate) const DISK_PERMITS: usize = crate::server::MAX_STREAMS + 64;
+pub(crate) const DISK_PERMITS: usize = crate::through::PLAYERS_MAX + crate::through::AHEAD_MAX + 64;
 /// Peers a torrent; dead addresses take up places of the default 128.
 const PEER_LIMIT: usize = 256;
 /// The funnel's own, and time to say so.

@@ -164,6 +164,10 @@ pub struct Ready {
     /// The ranges of bytes that are there, in order, with gaps between them: at most 256; of more, the shortest are left
     /// out.
     pub spans: Vec<(u64, u64)>,
+    /// Bytes that have to come before a player can show something of it, from where it was primed
+    /// ([`Engine::prime`](crate::Engine::prime)), else from its beginning: its index and its first seconds, in whole pieces. Only its
+    /// head as long as that is missing, and nothing while it is not known where the others are.
+    pub missing_to_start: Option<u64>,
 }
 
 /// A peer that is connected.

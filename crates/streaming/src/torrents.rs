@@ -10,7 +10,8 @@ use librqbit::{ManagedTorrent, ManagedTorrentState, TorrentStatsState};
 use tokio_util::sync::CancellationToken;
 
 use crate::holes::Holes;
-use crate::through::Readers;
+use crate::prime::Primed;
+use crate::readers::Readers;
 use crate::{InfoHash, LivePeer, Ready, State, Stats, TorrentInfo, Transport};
 
 /// Addresses that are tried at once when a torrent is handed over: each that does not answer takes up a place for 5 s.
@@ -34,6 +35,8 @@ pub(crate) struct Torrent {
     pub(crate) opened: Mutex<BTreeSet<usize>>,
     /// Where it is read; the same for all that it becomes.
     pub(crate) readers: Arc<Readers>,
+    /// What is known of its files and fetched before players ask; the same for all that it becomes.
+    pub(crate) primed: Arc<Primed>,
     /// What was dropped of it.
     pub(crate) holes: Arc<Holes>,
     /// Set before librqbit is handed the torrent anew; a new [`Torrent`] takes this one's place then.
@@ -63,6 +66,7 @@ impl Torrent {
             is_insisted: AtomicBool::default(),
             opened: Mutex::default(),
             readers: Arc::default(),
+            primed: Arc::default(),
             holes,
             is_leaving: AtomicBool::default(),
             is_nudged: AtomicBool::default(),
@@ -75,6 +79,7 @@ impl Torrent {
     pub(crate) fn anew(&self, handle: Arc<ManagedTorrent>) -> Self {
         Self {
             readers: self.readers.clone(),
+            primed: self.primed.clone(),
             disk_bytes: AtomicU64::new(self.disk_bytes.load(Ordering::Relaxed)),
             is_insisted: AtomicBool::new(self.is_insisted.load(Ordering::Relaxed)),
             opened: Mutex::new(self.opened()),

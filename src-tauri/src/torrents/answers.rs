@@ -72,7 +72,12 @@ pub(super) fn torrent_stats(
         disk_bytes: account.map_or(0, |account| account.disk_bytes),
         keeping: account.map_or_else(Keeping::default, |account| keeping(account.keeping)),
         ready: ready
-            .map(|ready| Ready { file_index: ready.file_index, length: ready.length, spans: ready.spans })
+            .map(|ready| Ready {
+                file_index: ready.file_index,
+                length: ready.length,
+                spans: ready.spans,
+                missing_to_start: ready.missing_to_start,
+            })
             .collect(),
         error,
     }

@@ -123,6 +123,15 @@ async fn a_pasted_magnet_link_to_matroska_plays() -> Result<()> {
     desktop.until(offered).await?;
     desktop.shot("menu").await?;
     desktop.playlist_is(&[Media::Mkv.title()]).await?;
+
+    // What comes next is there in time: its beginning, and no more of it.
+    let next = swarm.seed(Media::Mp4).await?;
+    desktop.drop_files(&case, &[&next.file]).await?;
+    desktop.playlist_is(&[Media::Mkv.title(), Media::Mp4.title()]).await?;
+    desktop.click("shelf-open").await?;
+    let some = "$$('torrent-cost').some(cost => /^[1-9].* of 11 MB · .* · [1-9].* on the disk$/.test(cost.innerText))";
+    desktop.until(&format!("{some} && $$('torrent').length === 2")).await?;
+    desktop.until("room().state === 'PLAYING'").await?;
     Ok(())
 }
 

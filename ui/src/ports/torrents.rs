@@ -7,7 +7,7 @@ use std::fmt;
 use std::rc::Rc;
 use streamshare_ipc::{Added, Opened, OpenedFile, Progress, Source, TorrentStats};
 use streamshare_media::{FileKind, natural_order};
-use streamshare_protocol::{Filename, Playlist, PlaylistItem, Title, TorrentId, TorrentIdKind};
+use streamshare_protocol::{Filename, MediaTime, Playlist, PlaylistItem, Title, TorrentId, TorrentIdKind};
 use yew::Callback;
 
 /// What becomes of an addition.
@@ -71,6 +71,12 @@ pub(crate) trait TorrentsPort {
     fn add(&self, source: Source, on_event: Callback<AddEvent>) -> Operation;
     /// Makes an item playable. Events may come before this returns.
     fn open(&self, item: &PlaylistItem, on_event: Callback<OpenEvent>) -> Operation;
+    /// The player is about to go to a place of what was opened. Browsers fetch in the order in which it reads by themselves.
+    fn prime(&self, _info_hash: &str, _file_index: usize, _at: MediaTime) {}
+    /// This item comes next, from a place on: what a player needs first is fetched while nothing else is needed.
+    fn prepare(&self, _item: &PlaylistItem, _at: MediaTime) -> Operation {
+        Operation::over()
+    }
     /// The bytes of a file of an item's torrent: of itself, or of one beside it.
     fn bytes(&self, opened: &Opened, file: &OpenedFile) -> Option<Rc<dyn Bytes>>;
     /// The person enters the room of a relay, or leaves for no other one. The desktop's shell knows by itself.

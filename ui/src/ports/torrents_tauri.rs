@@ -7,9 +7,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use streamshare_ipc::{
-    AddRequest, Added, CancelRequest, OpenRequest, Opened, OpenedFile, Progress, ShellError, Source, command, event,
+    AddRequest, Added, CancelRequest, OpenRequest, Opened, OpenedFile, PrepareRequest, PrimeRequest, Progress,
+    ShellError, Source, command, event,
 };
-use streamshare_protocol::PlaylistItem;
+use streamshare_protocol::{MediaTime, PlaylistItem};
 use wasm_bindgen_futures::spawn_local;
 use yew::Callback;
 
@@ -81,6 +82,28 @@ impl TorrentsPort for TauriTorrents {
         let url = (file.index == opened.file_index).then_some(opened.url.as_str());
         let op = self.next_op.replace(self.next_op.get() + 1);
         Some(Rc::new(HttpBytes::new(url, &opened.info_hash, &file.path, op)))
+    }
+
+    fn prime(&self, info_hash: &str, file_index: usize, at: MediaTime) {
+        let request = PrimeRequest { info_hash: info_hash.to_owned(), file_index, seconds: at.seconds() };
+        spawn_local(async move {
+            // Without it the player finds its way by itself.
+            let _ = ipc::call::<_, ()>(command::TORRENT_PRIME, &request).await;
+        });
+    }
+
+    fn prepare(&self, item: &PlaylistItem, at: MediaTime) -> Operation {
+        let op = self.begin(Callback::noop());
+        let torrent_id = item.torrent_id.as_str().to_owned();
+        let request =
+            PrepareRequest { op, torrent_id, filename: item.filename.as_str().to_owned(), seconds: at.seconds() };
+        let hearers = Rc::clone(&self.hearers);
+        spawn_local(async move {
+            // Why it cannot be had is told when it is opened.
+            let _ = ipc::call::<_, ()>(command::TORRENT_PREPARE, &request).await;
+            ends(&hearers, op);
+        });
+        self.operation(op)
     }
 
     fn open(&self, item: &PlaylistItem, on_event: Callback<OpenEvent>) -> Operation {

@@ -98,6 +98,18 @@ pub(super) fn starts_text(forecast: Option<Forecast>) -> Option<String> {
     wait_text(forecast?.starts?).map(|wait| format!("It goes on in about {wait}."))
 }
 
+/// When a player that has nothing to show yet can begin, for what is said over the picture: by what it has to read before that, and how
+/// fast it comes.
+pub(super) fn begins_text(ready: &Ready, bytes_per_s: u64) -> Option<String> {
+    let missing = ready.missing_to_start.filter(|missing| *missing > 0)?;
+    if bytes_per_s == 0 {
+        return None;
+    }
+    #[allow(clippy::cast_precision_loss, reason = "an estimate")]
+    let seconds = missing as f64 / bytes_per_s as f64;
+    wait_text(wait(seconds)?).map(|wait| format!("It can play in about {wait}."))
+}
+
 /// Whether the film outruns what comes, for the line under the picture.
 pub(super) fn through_text(forecast: Option<Forecast>) -> Option<String> {
     wait_text(forecast?.through?).map(|wait| format!("plays through without a break in {wait}"))
@@ -108,7 +120,7 @@ mod tests {
     use super::*;
 
     fn ready(spans: &[(u64, u64)]) -> Ready {
-        Ready { file_index: 0, length: 1000, spans: spans.to_vec() }
+        Ready { file_index: 0, length: 1000, spans: spans.to_vec(), missing_to_start: None }
     }
 
     /// At so many seconds of 100, 10 bytes each: until it starts, and until it plays through.
@@ -136,6 +148,17 @@ mod tests {
         // The end of the film is less than a player wants.
         assert_eq!(told(&[], 99.0, 10), (Some(1.0), Some(1.0)));
         assert_eq!(forecast(&ready(&[]), MediaTime::ZERO, None, 10), None);
+    }
+
+    #[test]
+    fn when_a_player_can_begin() {
+        let text = |missing, speed| begins_text(&Ready { missing_to_start: missing, ..ready(&[]) }, speed);
+        assert_eq!(text(Some(1200), 100).as_deref(), Some("It can play in about 12 s."));
+        // Nothing comes, nothing is missing, it is there at once, or nobody knows.
+        assert_eq!(
+            [text(Some(1200), 0), text(Some(0), 100), text(Some(50), 100), text(None, 100)],
+            [None, None, None, None]
+        );
     }
 
     #[test]

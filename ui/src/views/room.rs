@@ -49,6 +49,10 @@ pub(crate) fn RoomPage(props: &Props) -> Html {
     let speed = props.stats.as_ref().map_or(0, |stats| stats.download_bps);
     let forecast =
         ready.as_ref().and_then(|ready| ready::forecast(ready, room.position, props.snapshot.player.duration, speed));
+    let wait = match &ready {
+        Some(ready) if !props.snapshot.player.ready => ready::begins_text(ready, speed),
+        Some(_) | None => ready::starts_text(forecast),
+    };
     use_title(room.playlist.head().map_or("Streamshare", |item| item.label()));
     let copy_failed = props.on_wish.reform(|()| {
         Wish::Tell(ToastKind::Error, "The link could not be copied. Please select it and copy it by hand.".to_owned())
@@ -72,7 +76,7 @@ pub(crate) fn RoomPage(props: &Props) -> Html {
                     invitation={props.invitation.clone()}
                     snapshot={props.snapshot.clone()}
                     {ready}
-                    wait={ready::starts_text(forecast)}
+                    {wait}
                     broken={props.stats.as_ref().and_then(|stats| stats.error.clone())}
                     forsaken={props.stats.as_ref().is_some_and(is_forsaken)}
                     node={props.player.clone()}

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use super::message::{CANCEL, HAVE, REQUEST, UNCHOKE};
 use super::{lane, lock};
 use crate::pool::{Effect, Geometry, LaneKey, PeerKey, Place, Pool, ReaderKey};
+use crate::readers::Role;
 use crate::{InfoHash, Transport};
 
 /// How often the time is told to a pool in which something is asked for.
@@ -104,8 +105,20 @@ impl Swarm {
     }
 
     /// One who reads, from some byte of the torrent on.
-    pub(crate) fn reader(self: &Arc<Self>, offset: u64) -> Reader {
-        Reader { swarm: self.clone(), key: self.next.fetch_add(1, Ordering::Relaxed), offset, told: None }
+    pub(crate) fn reader(self: &Arc<Self>, offset: u64, role: Role) -> Reader {
+        let mut reader = Reader {
+            swarm: self.clone(),
+            key: self.next.fetch_add(1, Ordering::Relaxed),
+            role,
+            offset,
+            told: None,
+            behind: 0,
+        };
+        if role != Role::Player {
+            // It need not come for bytes: what comes first to where it stands is what it is for.
+            reader.waits();
+        }
+        reader
     }
 
     pub(super) fn enter(
@@ -238,9 +251,11 @@ impl std::fmt::Debug for Swarm {
 pub(crate) struct Reader {
     swarm: Arc<Swarm>,
     key: ReaderKey,
+    role: Role,
     /// Bytes from the torrent's beginning.
     offset: u64,
-    told: Option<(u64, bool)>,
+    told: Option<(u64, u64, bool)>,
+    behind: u64,
 }
 
 impl Reader {
@@ -255,11 +270,23 @@ impl Reader {
         self.tell(true);
     }
 
+    /// Others go first from now on, whose film lies less than so many bytes ahead of them.
+    pub(crate) fn stand_back(&mut self, behind: u64) {
+        if std::mem::replace(&mut self.behind, behind) != behind {
+            let is_waiting = self.told.is_some_and(|(_, _, is_waiting)| is_waiting);
+            self.tell(is_waiting);
+        }
+    }
+
     fn tell(&mut self, is_waiting: bool) {
         // To the pool, a piece is a place.
-        let told = (self.offset / u64::from(self.swarm.piece_bytes), is_waiting);
+        let told = (self.offset / u64::from(self.swarm.piece_bytes), self.behind, is_waiting);
         if self.told.replace(told) != Some(told) {
-            self.swarm.act(|pool, now| pool.read(self.key, self.offset, is_waiting, now));
+            let (behind, waits) = match self.role {
+                Role::Player => (self.behind, true),
+                Role::Ahead { behind_bytes, is_urgent } => (behind_bytes, is_urgent),
+            };
+            self.swarm.act(|pool, now| pool.read(self.key, self.offset, behind, is_waiting && waits, now));
         }
     }
 }

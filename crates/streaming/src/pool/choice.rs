@@ -8,6 +8,8 @@ use super::{Asked, Effect, PeerKey, Place, Pool};
 const ASKED_MAX: usize = 2;
 /// How much sooner a second peer has to be for a block to be asked of it, too, in seconds: what guesses are wrong by.
 const SOONER: f64 = 0.03;
+/// What a peer may still take that has been silent for twice as long as another one took, in seconds: a block from 16 KB/s.
+const UNKNOWN_LEFT: f64 = 1.0;
 /// Blocks so far ahead of a reader are worth asking for twice; the others have time.
 const URGENT_BYTES: u64 = 8 << 20;
 
@@ -61,7 +63,15 @@ impl Pool {
 
     /// Seconds until a block comes that was asked for. What is overdue will be so for as long again.
     fn left(&self, asked: &Asked, now: Instant) -> f64 {
-        let pace = self.peers.get(&asked.peer).map_or(0.0, |peer| peer.line.expected(0));
+        let line = self.peers.get(&asked.peer).map(|peer| &peer.line);
+        if line.is_some_and(|line| line.latency().is_none()) {
+            // It has not brought anything yet while others have: what it was asked for at first does not wait for it to turn out slow.
+            let soonest = self.peers.values().filter_map(|peer| peer.line.latency()).min_by(f64::total_cmp);
+            if soonest.is_some_and(|soonest| (now - asked.sent).as_secs_f64() > 2.0 * soonest + SOONER) {
+                return UNKNOWN_LEFT;
+            }
+        }
+        let pace = line.map_or(0.0, |line| line.expected(0));
         match asked.due.checked_duration_since(now) {
             Some(left) => left.as_secs_f64(),
             None => (now - asked.due).as_secs_f64() + pace / 2.0,

@@ -49,6 +49,11 @@ impl Line {
         self.latency.unwrap_or(LATENCY_FIRST) + blocks * self.pace.unwrap_or(PACE_FIRST)
     }
 
+    /// Seconds from a request to its block when nothing else was asked for, once known.
+    pub(super) fn latency(&self) -> Option<f64> {
+        self.latency
+    }
+
     /// Blocks a second, once known.
     pub(super) fn rate(&self) -> Option<f64> {
         self.pace.map(|pace| 1.0 / pace)

@@ -65,7 +65,7 @@ impl World {
     fn seek(&mut self, piece: u32) {
         self.position = piece;
         let offset = u64::from(piece) * u64::from(self.pool.geometry.piece_bytes);
-        self.pool.read(1, offset, true, self.time());
+        self.pool.read(1, offset, 0, true, self.time());
         self.settle();
     }
 
@@ -136,7 +136,7 @@ impl World {
                 self.position = next;
                 if next < self.pool.geometry.piece_count {
                     let offset = u64::from(next) * u64::from(self.pool.geometry.piece_bytes);
-                    self.pool.read(1, offset, true, self.time());
+                    self.pool.read(1, offset, 0, true, self.time());
                 }
             }
         }
