@@ -246,7 +246,7 @@ impl Torrents {
         let file_index = file_index(&info, &request.filename)?;
         let Running { engine, browsers, .. } = self.running().await?;
         engine.prepare(info.info_hash, file_index, place(request.seconds));
-        browsers.serve(engine, &info, &id).await;
+        browsers.serve(engine, &info, self.places(Some(&id))).await;
         Ok(())
     }
 

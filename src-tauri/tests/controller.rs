@@ -8,7 +8,7 @@ use std::{path::Path, process::Command, sync::Arc, time::Duration};
 use streamshare::GuiEvent;
 use streamshare_ipc::{
     Act, ActRequest, AddRequest, CancelRequest, Connect, DropEvent, Keeping, Limits, OpenRequest, Opening,
-    PrepareRequest, PrimeRequest, RoomEvent, RoomSend, Source, TorrentState, TorrentStats, code,
+    PrepareRequest, PrimeRequest, RoomEvent, RoomSend, TorrentState, TorrentStats, code,
 };
 use streamshare_protocol::TorrentId;
 use support::{
