@@ -87,7 +87,7 @@ pub(crate) fn Player(props: &Props) -> Html {
             <Notes notes={props.snapshot.captions.notes.clone()} />
             if room.needs_gesture {
                 <button type="button" class="gesture" data-testid="gesture" onclick={props.on_gesture.reform(|_| ())}>
-                    { icon(Icon::Play) }<span>{ "Click to watch along" }</span>
+                    { icon(Icon::Play) }<span>{ "Watch along" }</span>
                 </button>
             }
             <Controls

@@ -38,6 +38,11 @@ pub(super) fn use_resting(stage: &NodeRef) -> (bool, Hears) {
             }));
         })
     };
+    // Who never touches the stage rests, too.
+    use_effect_with((), {
+        let stirs = stirs.clone();
+        move |()| stirs.emit(())
+    });
     let moves = {
         let (stirs, by_touch) = (stirs.clone(), Rc::clone(&by_touch));
         Callback::from(move |event: PointerEvent| {
