@@ -45,6 +45,8 @@ pub(crate) enum Wish {
     /// Subtitles of the person's own.
     CaptionFile(File),
     Tell(ToastKind, String),
+    /// The player's controls are shown, or not any more.
+    Controls(bool),
 }
 
 pub(crate) enum Msg {
@@ -258,6 +260,7 @@ impl App {
                 self.stay.iter().for_each(|stay| stay.session.captions().take_file(file.clone()))
             }
             Wish::Tell(kind, text) => self.toasts.show(kind, text),
+            Wish::Controls(shown) => self.stay.iter().for_each(|stay| stay.session.captions().make_room(shown)),
         }
     }
 

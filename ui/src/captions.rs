@@ -144,6 +144,13 @@ impl Captions {
         self.core.show(id);
     }
 
+    /// Whether the player's controls are shown: lines at the bottom stand above them.
+    pub(crate) fn make_room(&self, controls: bool) {
+        if let Some(track) = &self.core.track {
+            track.lift(controls);
+        }
+    }
+
     /// The person has subtitles for what plays, by the name that the page has for the file.
     pub(crate) fn take_path(&self, path: String) {
         let name = path.clone();

@@ -1,11 +1,59 @@
-//! A second desktop comes late.
+//! A second desktop comes late, and runs out of film later on.
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
-use streamshare_tests::{Case, Desktop, Launch, Media, Seeder, Swarm};
+use streamshare_tests::{Case, Desktop, Launch, Media, Seeder, Swarm, together};
 
 /// What the issue asks for.
 const APART_S_MAX: f64 = 1.0;
+
+/// What a film's only source sends, in kB a second: a little more than the film needs, next to nothing, and all at once.
+const ENOUGH: &str = "260";
+const NEXT_TO_NOTHING: &str = "20";
+const PLENTY: &str = "50000";
+
+/// Limits what a desktop sends, as its person does it.
+async fn limit_upload(desktop: &Desktop, kb_per_s: &str) -> Result<()> {
+    desktop.click("shelf-open").await?;
+    desktop.fill("limit-upload", kb_per_s).await?;
+    desktop.click("limits-save").await?;
+    desktop.until("$('limits-saved')").await?;
+    desktop.click("shelf-close").await?;
+    desktop.until("$('shelf') === null").await.map(drop)
+}
+
+/// Gives the room a film that one of the two gets too slowly from then on.
+async fn one_starves(case: &Case, first: &Desktop, second: &Desktop) -> Result<()> {
+    limit_upload(first, ENOUGH).await?;
+    first.drop_files(case, &[&Media::Mkv.file()?]).await?;
+    first.playlist_is(&[Media::Mp4.title(), Media::Mkv.title()]).await?;
+    first.click("next-item").await?;
+    for desktop in [first, second] {
+        desktop.playlist_is(&[Media::Mkv.title()]).await?;
+        desktop.plays().await?;
+    }
+    limit_upload(first, NEXT_TO_NOTHING).await?;
+
+    // The others see whom the room waits for, and so does who is waited for.
+    first.until("room().message?.kind === 'waiting' && room().message.text.includes('Waiting for Bea')").await?;
+    second.until("room().message?.kind === 'buffering' && room().message.text.includes('waits for you')").await?;
+    first.shot("waits").await?;
+    second.shot("starves").await?;
+    // Not for ever: it goes on without her, and by itself.
+    first.until("room().message === null && !video().paused").await?;
+    first.plays().await?;
+    second.until("room().message?.kind === 'buffering' && !room().message.text.includes('waits for you')").await?;
+    first.until("room().members.some(({ name, state }) => name === 'Bea' && state === 'STALLED')").await?;
+    first.shot("goes-on").await?;
+
+    // With enough of it she is where the room is, by herself.
+    limit_upload(first, PLENTY).await?;
+    second.until("room().message === null").await?;
+    together(first, second, 1.0, APART_S_MAX).await?;
+    first.until("room().members.every(({ state }) => state === 'PLAYING')").await?;
+    second.shot("back").await?;
+    Ok(())
+}
 
 /// Where both players are now, the second brought to the moment of the first. Both run on this machine's clock.
 async fn apart(first: &Desktop, second: &Desktop) -> Result<f64> {
@@ -57,6 +105,8 @@ async fn a_latecomer_lands_where_the_room_is() -> Result<()> {
         desktop.plays().await?;
     }
     assert!(apart(&first, &second).await? < APART_S_MAX);
+
+    one_starves(&case, &first, &second).await?;
 
     // Who is killed leaves the room; the room goes on.
     second.kill()?;

@@ -2,54 +2,120 @@
 //! needs no address, so nothing of another origin.
 
 use gloo_events::EventListener;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use streamshare_media::{Cue, Place};
 use wasm_bindgen::JsCast;
-use web_sys::{HtmlVideoElement, Node, TextTrack, TextTrackKind, TextTrackList, TextTrackMode, VttCue};
+use web_sys::{AutoKeyword, HtmlVideoElement, Node, TextTrack, TextTrackKind, TextTrackList, TextTrackMode, VttCue};
 
 /// The line for cues at the top, counted from there.
 const TOP_LINE: f64 = 0.0;
+/// How high the player's controls are, in pixels, with some air.
+const CONTROLS_PX: f64 = 84.0;
+/// A line's height as a part of the picture's smaller side: letters are 5 % of it (WebVTT, "Applying CSS properties"), and a
+/// line is higher than its letters by this at least.
+const LINE_SHARE: f64 = 0.05 * 1.15;
+/// Seconds around the position in which cues are kept where they belong.
+const NEAR_S: f64 = 120.0;
 
 /// A player's captions. A track cannot be taken off a player again, so there is one for all.
 pub(crate) struct CaptionTrack {
+    shown: Rc<Shown>,
+    _listeners: [Option<EventListener>; 2],
+}
+
+struct Shown {
+    video: HtmlVideoElement,
     track: TextTrack,
-    cues: RefCell<Vec<VttCue>>,
-    _listener: Option<EventListener>,
+    cues: RefCell<Vec<Line>>,
+    /// Whether cues at the bottom stand above the player's controls. No browser knows of controls that are not its own.
+    lifted: Cell<bool>,
+    /// How many rows at the bottom are left to the controls.
+    clear: Cell<Option<f64>>,
+}
+
+struct Line {
+    cue: VttCue,
+    start_s: f64,
+    end_s: f64,
+    /// How many lines it has; none where it stands at the top.
+    rows: Option<f64>,
 }
 
 impl CaptionTrack {
     /// None shown yet; nothing where the node is no player.
     pub(crate) fn new(player: &Node) -> Option<Self> {
-        let video: &HtmlVideoElement = player.dyn_ref()?;
+        let video: HtmlVideoElement = player.dyn_ref::<HtmlVideoElement>()?.clone();
         let track = video.add_text_track(TextTrackKind::Subtitles);
         track.set_mode(TextTrackMode::Hidden);
-        let listener = video.text_tracks().map(|tracks| {
+        let others = video.text_tracks().map(|tracks| {
             let ours = track.clone();
             EventListener::new(&tracks.clone(), "addtrack", move |_| switch_off_others(&tracks, &ours))
         });
-        Some(Self { track, cues: RefCell::default(), _listener: listener })
+        let (cues, lifted, clear) = (RefCell::default(), Cell::new(true), Cell::default());
+        let shown = Rc::new(Shown { video, track, cues, lifted, clear });
+        let placed = Rc::clone(&shown);
+        let changes = EventListener::new(&shown.track, "cuechange", move |_| placed.place());
+        Some(Self { shown, _listeners: [others, Some(changes)] })
     }
 
     /// Shows these, too.
     pub(crate) fn add(&self, cues: &[Cue]) {
         for cue in cues {
-            let Ok(shown) = VttCue::new(cue.start.as_secs_f64(), cue.end.as_secs_f64(), &cue.text) else { continue };
-            if cue.place == Place::Top {
+            let (start_s, end_s) = (cue.start.as_secs_f64(), cue.end.as_secs_f64());
+            let Ok(shown) = VttCue::new(start_s, end_s, &cue.text) else { continue };
+            let rows = if cue.place == Place::Top {
                 shown.set_line_f64(TOP_LINE);
-            }
-            self.track.add_cue(&shown);
-            self.cues.borrow_mut().push(shown);
+                None
+            } else {
+                Some(cue.text.lines().fold(0.0, |rows, _| rows + 1.0))
+            };
+            self.shown.track.add_cue(&shown);
+            self.shown.cues.borrow_mut().push(Line { cue: shown, start_s, end_s, rows });
         }
-        self.track.set_mode(TextTrackMode::Showing);
+        self.shown.track.set_mode(TextTrackMode::Showing);
+        self.shown.place();
+    }
+
+    /// Makes room for the player's controls at the bottom, or takes it again.
+    pub(crate) fn lift(&self, lifted: bool) {
+        if self.shown.lifted.replace(lifted) != lifted {
+            self.shown.place();
+        }
     }
 
     /// Shows nothing any more.
     pub(crate) fn clear(&self) {
         // A track that is off has no list of cues to take them from.
-        self.track.set_mode(TextTrackMode::Hidden);
-        for cue in self.cues.take() {
+        self.shown.track.set_mode(TextTrackMode::Hidden);
+        for line in self.shown.cues.take() {
             // It is in the track: that was made above.
-            let _ = self.track.remove_cue(&cue);
+            let _ = self.shown.track.remove_cue(&line.cue);
+        }
+    }
+}
+
+impl Shown {
+    /// Puts the cues around the position where they belong. Not all of them: there may be thousands, and each costs.
+    fn place(&self) {
+        let now_s = self.video.current_time();
+        let side = f64::from(self.video.client_height().min(self.video.client_width()));
+        let rows = (CONTROLS_PX / (side * LINE_SHARE)).ceil();
+        let clear = Some(rows).filter(|rows| self.lifted.get() && rows.is_finite());
+        for line in &*self.cues.borrow() {
+            let Some(rows) = line.rows.filter(|_| line.end_s > now_s - NEAR_S && line.start_s < now_s + NEAR_S) else {
+                continue;
+            };
+            match clear {
+                // The line of its first row, counted from the bottom.
+                Some(clear) => line.cue.set_line_f64(-clear - rows),
+                None => line.cue.set_line_auto_keyword(AutoKeyword::Auto),
+            }
+        }
+        // Chromium leaves a cue that it shows already where it is, until it has to show it anew.
+        if self.clear.replace(clear) != clear && self.track.mode() == TextTrackMode::Showing {
+            self.track.set_mode(TextTrackMode::Hidden);
+            self.track.set_mode(TextTrackMode::Showing);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The menu of subtitles, and what this player cannot do with a film.
 
 use super::icons::{Icon, icon};
+use super::menu::{focus_first, use_escape, walk};
 use crate::app::Wish;
 use crate::captions::CaptionsView;
 use wasm_bindgen::JsCast;
@@ -14,20 +15,41 @@ pub(crate) struct Props {
     pub(crate) on_wish: Callback<Wish>,
 }
 
+/// What arrows go through in the menu.
+const ROWS: &str = "button, input";
+
 /// The button among the controls, and the menu above it.
 #[component]
 pub(crate) fn CaptionsMenu(props: &Props) -> Html {
     let open = use_state(|| false);
+    let (place, menu) = (use_node_ref(), use_node_ref());
     let CaptionsView { choices, chosen, .. } = &props.captions;
     let set = |to: bool| {
         let open = open.clone();
         Callback::from(move |_: MouseEvent| open.set(to))
     };
-    let choose = |id: Option<u64>| {
-        let (open, on_wish) = (open.clone(), props.on_wish.clone());
-        Callback::from(move |_: MouseEvent| {
-            on_wish.emit(Wish::Caption(id));
+    // Whoever came by the keyboard is back at the button.
+    let close = {
+        let (open, place) = (open.clone(), place.clone());
+        Callback::from(move |()| {
             open.set(false);
+            focus_first(&place, ".control");
+        })
+    };
+    use_escape(*open, &close);
+    use_effect_with(*open, {
+        let menu = menu.clone();
+        move |open| {
+            if *open {
+                focus_first(&menu, "[aria-checked=true]");
+            }
+        }
+    });
+    let choose = |id: Option<u64>| {
+        let (open, close, on_wish) = (open.clone(), close.clone(), props.on_wish.clone());
+        Callback::from(move |event: MouseEvent| {
+            on_wish.emit(Wish::Caption(id));
+            if event.detail() > 0 { open.set(false) } else { close.emit(()) }
         })
     };
     let take = {
@@ -45,10 +67,12 @@ pub(crate) fn CaptionsMenu(props: &Props) -> Html {
         })
     };
     let on_key = {
-        let open = open.clone();
+        let menu = menu.clone();
         Callback::from(move |event: KeyboardEvent| {
-            if event.key() == "Escape" {
-                open.set(false);
+            if walk(&menu, ROWS, &event.key()) {
+                // The player would take them for its volume.
+                event.prevent_default();
+                event.stop_propagation();
             }
         })
     };
@@ -61,13 +85,13 @@ pub(crate) fn CaptionsMenu(props: &Props) -> Html {
         }
     };
     html! {
-        <span class="captions" onkeydown={on_key}>
+        <span ref={place} class="captions">
             <button type="button" class="control" data-testid="captions" aria-label="Subtitles" title="Subtitles" aria-haspopup="menu"
                 aria-expanded={if *open { "true" } else { "false" }} aria-pressed={if chosen.is_some() { "true" } else { "false" }}
                 disabled={props.disabled} onclick={set(!*open)}>{ icon(Icon::Captions) }</button>
             if *open {
-                <div class="captions-away" onclick={set(false)}></div>
-                <div class="captions-menu" role="menu" aria-label="Subtitles" data-testid="captions-menu">
+                <div class="menu-away" onclick={set(false)}></div>
+                <div ref={menu} class="captions-menu" role="menu" aria-label="Subtitles" data-testid="captions-menu" onkeydown={on_key}>
                     { row(None, "Off") }
                     { for choices.iter().map(|(id, label)| row(Some(*id), label)) }
                     <label class="caption-choice caption-own">

@@ -65,6 +65,13 @@ pub(super) fn focus(event: &KeyboardEvent) -> Focus {
     }
 }
 
+/// Whether what was clicked with the pointer shall not have the keys: buttons and sliders, but for those of a dialog and of a
+/// menu, which have keys of their own.
+pub(super) fn lets_go(element: &Element) -> bool {
+    let pressed = element.matches("button, summary, input[type=range], input[type=checkbox]").unwrap_or(false);
+    pressed && element.closest("[role=dialog], [role=menu], [aria-haspopup=menu]").ok().flatten().is_none()
+}
+
 /// A place some seconds from another, within the item.
 pub(super) fn step(from: MediaTime, by_s: f64, duration: Option<MediaTime>) -> MediaTime {
     let to = MediaTime::saturating(from.seconds() + by_s);

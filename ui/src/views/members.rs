@@ -47,10 +47,8 @@ pub(crate) fn Members(props: &Props) -> Html {
             <li key={member.id.get()} class="member" data-testid="member" data-name={member.name.as_str().to_owned()}
                 data-me={if member.is_me { "true" } else { "false" }} data-state={state}>
                 <span class="badge" aria-hidden="true">{ format::initials(member.name.as_str()) }</span>
-                <span class="member-name">
-                    { member.name.as_str() }
-                    if member.is_me { <span class="you">{ "you" }</span> }
-                </span>
+                <span class="member-name" title={member.name.as_str().to_owned()}>{ member.name.as_str() }</span>
+                if member.is_me { <span class="you">{ "you" }</span> }
                 <span class="member-state">
                     { text }
                     if let Some(place) = apart(member, props.position) { <span class="apart">{ place }</span> }

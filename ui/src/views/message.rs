@@ -58,11 +58,13 @@ fn content(said: &Said<'_>) -> Option<(About, String)> {
     let (room, player) = (&snapshot.room, &snapshot.player);
     let say = |about, text: &str| Some((about, text.to_owned()));
     // A player that is to start together with the others stands meanwhile; it waits all the same where there is nothing to show.
-    let stalled = player.stalled || me(room).is_some_and(|me| me.player == Some(PlayerState::Stalled));
+    // One that never showed anything yet says of itself that it loads.
+    let state = me(room).and_then(|me| me.player);
+    let stalled = player.stalled || matches!(state, Some(PlayerState::Stalled | PlayerState::Loading));
     match &snapshot.media {
         Media::Empty => say(
             About::Empty,
-            "Drop a video or a .torrent file here, or paste a magnet link. It starts for everyone in the room.",
+            "Drop or choose a video or a .torrent file, or paste a magnet link. It starts for everyone in the room.",
         ),
         Media::Opening(progress) => Some((About::Loading, progress_text(progress.as_ref()))),
         Media::Failed(reason) => Some((About::Error, reason.clone())),
@@ -102,8 +104,18 @@ fn waiting_text(room: &View) -> Option<String> {
     }
 }
 
-/// The message, if there is one.
+/// The message, if there is one, in a place that is always there: else nothing would read it out.
 pub(super) fn message(
+    said: &Said<'_>,
+    kind: Kind,
+    invitation: &Invitation,
+    on_wish: &Callback<Wish>,
+    on_action: &Callback<Action>,
+) -> Html {
+    html! { <div class="said" role="status">{ words(said, kind, invitation, on_wish, on_action) }</div> }
+}
+
+fn words(
     said: &Said<'_>,
     kind: Kind,
     invitation: &Invitation,
@@ -124,7 +136,7 @@ pub(super) fn message(
         About::Loading | About::Buffering | About::Waiting | About::SoundOnly | About::Web => None,
     };
     html! {
-        <div class="message" data-testid="player-message" data-kind={about.name()} role="status">
+        <div class="message" data-testid="player-message" data-kind={about.name()}>
             { mark }
             if let Some(heading) = heading { <strong>{ heading }</strong> }
             <p>{ text }</p>

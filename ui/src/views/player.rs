@@ -5,6 +5,7 @@ use super::controls::Controls;
 use super::icons::{Icon, icon};
 use super::keys::{self, Shortcut};
 use super::message::{Said, message};
+use super::resting::use_resting;
 use crate::app::Wish;
 use crate::ports::shell::Kind;
 use crate::session::{Media, Snapshot};
@@ -16,11 +17,9 @@ use streamshare_ipc::Ready;
 use streamshare_playsync::Action;
 use streamshare_protocol::{Invitation, MediaTime, PlaybackState};
 use wasm_bindgen::JsCast;
-use web_sys::{Element, KeyboardEvent, Node};
+use web_sys::{Element, HtmlElement, KeyboardEvent, Node};
 use yew::prelude::*;
 
-/// Milliseconds after which a pointer rests.
-const REST_MS: u32 = 2_600;
 /// Milliseconds within which a second click makes a double click; systems allow more, but a click that waits longer
 /// feels broken.
 const DOUBLE_CLICK_MS: u32 = 220;
@@ -48,8 +47,9 @@ pub(crate) struct Props {
 #[component]
 pub(crate) fn Player(props: &Props) -> Html {
     let stage = use_node_ref();
-    let (resting, on_move) = use_resting();
+    let (resting, hears) = use_resting(&stage);
     use_shortcuts(props, &stage);
+    use_keys_after_clicks();
     let room = &props.snapshot.room;
     let playing = room.state == PlaybackState::Playing;
     let shows_video = matches!(props.snapshot.media, Media::Opened { .. }) && props.snapshot.player.ready;
@@ -60,15 +60,23 @@ pub(crate) fn Player(props: &Props) -> Html {
     };
     let on_click = use_single_click({
         let (on_action, ready) = (props.on_action.clone(), shows_video && !room.playlist.is_empty());
+        let by_touch = hears.by_touch.clone();
         Callback::from(move |()| {
-            if ready {
+            // A tap only shows the controls: it shall not stop everyone's film.
+            if ready && !by_touch.get() {
                 on_action.emit(if playing { Action::Pause } else { Action::Play });
             }
         })
     });
+    let bare = playing && resting && shows_video;
+    use_effect_with(bare, {
+        let on_wish = props.on_wish.clone();
+        move |bare| on_wish.emit(Wish::Controls(!bare))
+    });
     html! {
-        <section ref={stage} class={classes!("player", (playing && resting && shows_video).then_some("resting"))}
-            aria-label="Player" onpointermove={on_move.clone()} onpointerdown={on_move.clone()}>
+        <section ref={stage} class={classes!("player", bare.then_some("resting"))} aria-label="Player"
+            onpointermove={hears.moves.clone()} onpointerdown={hears.moves.clone()} onfocusin={hears.focus.clone()}
+            onkeydown={hears.keys.clone()}>
             <div class={classes!("picture", (!shows_video).then_some("dark"))} onclick={on_click}
                 ondblclick={on_fullscreen.reform(|_| ())}>
                 { Html::VRef(props.node.clone()) }
@@ -79,7 +87,7 @@ pub(crate) fn Player(props: &Props) -> Html {
             <Notes notes={props.snapshot.captions.notes.clone()} />
             if room.needs_gesture {
                 <button type="button" class="gesture" data-testid="gesture" onclick={props.on_gesture.reform(|_| ())}>
-                    { icon(Icon::Play) }<span>{ "Click to watch along" }</span>
+                    { icon(Icon::Play) }<span>{ "Watch along" }</span>
                 </button>
             }
             <Controls
@@ -109,22 +117,27 @@ fn use_single_click(on_single: Callback<()>) -> Callback<MouseEvent> {
     })
 }
 
-/// Whether the pointer rests, and what tells that it moves.
+/// A button that was clicked with the pointer keeps the focus, and would take the keys that are meant for the player: the
+/// space bar would do again what was clicked. Who uses the keyboard, or a dialog, keeps the focus.
 #[hook]
-fn use_resting() -> (bool, Callback<PointerEvent>) {
-    let resting = use_state(|| false);
-    let timer = use_mut_ref(|| None::<Timeout>);
-    let moved = {
-        let resting = resting.clone();
-        Callback::from(move |_: PointerEvent| {
-            if *resting {
-                resting.set(false);
-            }
-            let rests = resting.clone();
-            *timer.borrow_mut() = Some(Timeout::new(REST_MS, move || rests.set(true)));
-        })
-    };
-    (*resting, moved)
+fn use_keys_after_clicks() {
+    use_effect_with((), |()| {
+        let listener = web_sys::window().map(|window| {
+            EventListener::new(&window, "click", |event| {
+                let by_pointer = event.dyn_ref::<MouseEvent>().is_some_and(|event| event.detail() > 0);
+                let active =
+                    web_sys::window().and_then(|window| window.document()).and_then(|page| page.active_element());
+                if let Some(active) =
+                    active.filter(|_| by_pointer).and_then(|active| active.dyn_into::<HtmlElement>().ok())
+                    && keys::lets_go(&active)
+                {
+                    // Where it keeps the focus, its keys are its own as before.
+                    let _ = active.blur();
+                }
+            })
+        });
+        move || drop(listener)
+    });
 }
 
 /// Hears keys on the whole page while the room is shown.

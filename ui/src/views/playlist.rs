@@ -2,7 +2,6 @@
 
 use super::icons::{Icon, icon};
 use crate::format;
-use crate::ports::shell::Kind;
 use streamshare_playsync::Action;
 use streamshare_protocol::{ItemId, Playlist, PlaylistItem};
 use yew::prelude::*;
@@ -10,7 +9,6 @@ use yew::prelude::*;
 #[derive(Properties, PartialEq)]
 pub(crate) struct Props {
     pub(crate) playlist: Playlist,
-    pub(crate) kind: Kind,
     pub(crate) on_action: Callback<Action>,
 }
 
@@ -23,10 +21,7 @@ pub(crate) fn PlaylistView(props: &Props) -> Html {
             <h2>{ "Playlist" }if count > 0 { <span class="count">{ count }</span> }</h2>
             <ol class="playlist" data-testid="playlist">{ for rows }</ol>
             if count == 0 {
-                <p class="empty">{ match props.kind {
-                    Kind::Desktop => "Nothing in it yet. Drop a video or a .torrent file anywhere on this window, or paste a magnet link below.",
-                    Kind::Web => "Nothing in it yet. Paste a magnet link below.",
-                } }</p>
+                <p class="empty">{ "Nothing in it yet. What anyone adds below plays for everyone, one after the other." }</p>
             }
         </section>
     }

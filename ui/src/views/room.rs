@@ -7,6 +7,7 @@ use super::{
 };
 use crate::additions::PendingView;
 use crate::app::Wish;
+use crate::clock::mono_ms;
 use crate::format;
 use crate::ports::shell::Kind;
 use crate::session::{Media, Snapshot};
@@ -16,6 +17,9 @@ use streamshare_playsync::{Action, LinkState};
 use streamshare_protocol::{Invitation, is_loopback_host};
 use web_sys::Node;
 use yew::prelude::*;
+
+/// Milliseconds over which a speed is evened out: a few of the seconds in which it is counted.
+const STEADY_MS: f64 = 4_000.0;
 
 #[derive(Properties, PartialEq)]
 pub(crate) struct Props {
@@ -46,7 +50,7 @@ pub(crate) fn RoomPage(props: &Props) -> Html {
         Media::Opened { file_index, .. } => ready::of_file(props.stats.as_ref(), *file_index),
         Media::Empty | Media::Opening(_) | Media::Failed(_) | Media::Unsupported => None,
     };
-    let speed = props.stats.as_ref().map_or(0, |stats| stats.download_bps);
+    let speed = use_steady(props.stats.as_ref());
     let forecast =
         ready.as_ref().and_then(|ready| ready::forecast(ready, room.position, props.snapshot.player.duration, speed));
     let wait = match &ready {
@@ -105,12 +109,32 @@ pub(crate) fn RoomPage(props: &Props) -> Html {
                     </p>
                 }
                 <Members members={room.members.clone()} position={room.position} />
-                <PlaylistView playlist={room.playlist.clone()} kind={props.kind} on_action={props.on_action.clone()} />
+                <PlaylistView playlist={room.playlist.clone()} on_action={props.on_action.clone()} />
                 <Beside files={props.snapshot.beside.clone()} playlist={room.playlist.clone()} on_action={props.on_action.clone()} />
                 <Add pending={props.pending.clone()} on_wish={props.on_wish.clone()} />
             </aside>
         </div>
     }
+}
+
+/// How fast a torrent's bytes came over the last seconds: from one to the next they come in bursts, and what is foretold from
+/// them would come and go.
+#[hook]
+fn use_steady(stats: Option<&TorrentStats>) -> u64 {
+    let steady = use_mut_ref(|| (String::new(), 0.0_f64, 0.0_f64));
+    let Some(stats) = stats else { return 0 };
+    let mut steady = steady.borrow_mut();
+    #[allow(clippy::cast_precision_loss, reason = "an estimate")]
+    let (now_ms, speed) = (mono_ms(), stats.download_bps as f64);
+    if steady.0 == stats.info_hash {
+        steady.1 += (speed - steady.1) * (1.0 - (-(now_ms - steady.2) / STEADY_MS).exp());
+        steady.2 = now_ms;
+    } else {
+        *steady = (stats.info_hash.clone(), speed, now_ms);
+    }
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` keeps to the range of u64")]
+    let bytes = steady.1 as u64;
+    bytes
 }
 
 /// Names the page after what plays, for a browser's tab and history.

@@ -2,6 +2,7 @@
 
 use super::icons::{Icon, icon};
 use super::limits::LimitsForm;
+use super::menu::{focus_first, wrap};
 use crate::format;
 use crate::ports::shelf;
 use streamshare_ipc::{Act, Counted, Keeping, TorrentState, TorrentStats};
@@ -11,18 +12,25 @@ use yew::prelude::*;
 #[component]
 pub(crate) fn Shelf() -> Html {
     let open = use_state(|| false);
+    let place = use_node_ref();
     let toggle = |to: bool| {
-        let open = open.clone();
-        Callback::from(move |()| open.set(to))
+        let (open, place) = (open.clone(), place.clone());
+        Callback::from(move |()| {
+            open.set(to);
+            // Where one was before.
+            if !to {
+                focus_first(&place, "button");
+            }
+        })
     };
     html! {
-        <>
+        <span ref={place.clone()} class="shelf-place">
             <button type="button" class="secondary shelf-button" data-testid="shelf-open" aria-haspopup="dialog"
                 onclick={toggle(true).reform(|_| ())}>
                 { icon(Icon::Shelf) }<span>{ "Torrents" }</span>
             </button>
             if *open { <Sheet on_close={toggle(false)} /> }
-        </>
+        </span>
     }
 }
 
@@ -64,10 +72,13 @@ fn Sheet(props: &SheetProps) -> Html {
         })
     };
     let on_key = {
-        let on_close = props.on_close.clone();
+        let (on_close, sheet) = (props.on_close.clone(), sheet.clone());
         Callback::from(move |event: KeyboardEvent| {
             // None of the player's shortcuts is meant here.
             event.stop_propagation();
+            if wrap(&sheet, &event) {
+                event.prevent_default();
+            }
             if event.key() == "Escape" {
                 on_close.emit(());
             }

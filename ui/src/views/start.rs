@@ -57,6 +57,12 @@ pub(crate) fn StartPage(props: &Props) -> Html {
             let _ = input.focus();
         }
     });
+    // A name that nobody typed here, such as the computer's, goes with the first letter of another.
+    use_effect_with((name_input.clone(), *name == props.name), |(input, is_given)| {
+        if let Some(input) = input.cast::<web_sys::HtmlInputElement>().filter(|_| *is_given) {
+            input.select();
+        }
+    });
     let invited = !props.link.is_empty();
     let start = {
         let (on_enter, name, relay) = (props.on_enter.clone(), name.clone(), relay.clone());

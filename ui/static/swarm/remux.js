@@ -59,7 +59,7 @@ async function readAll(reader, start, end) {
   return out;
 }
 
-/** A film that was looked into: its tracks, their codecs as browsers name them, and what this browser cannot decode. */
+/** A film that was looked into: the tracks that this browser can decode, and their codecs as browsers name them. */
 async function open(media, reader) {
   const source = new media.CustomSource({
     getSize: () => reader.length,
@@ -84,11 +84,13 @@ async function open(media, reader) {
   );
   if (tracks.length === 0) throw new Error("There is neither picture nor sound in this file.");
   const refused = tracks.filter(({ kind, parameters }) => formats.every((name) => !takes(kind, name, [parameters])));
-  if (refused.length > 0) {
+  const taken = tracks.filter((track) => !refused.includes(track));
+  // A picture is worth watching without its sound; the window tells what is missing.
+  if (refused.length > 0 && !taken.some(({ kind }) => kind === "video")) {
     const what = refused.map(({ kind, codec }) => `${kind === "video" ? "picture" : "sound"} (${NAMES[codec] ?? codec ?? "unknown"})`);
     throw new Error(`This browser lacks the codec for the ${what.join(" and the ")} of this video. ${APP}`);
   }
-  return { input, tracks };
+  return { input, tracks: taken };
 }
 
 const formats = ["mp4", "webm"];
@@ -96,7 +98,7 @@ const typeOf = (kind, format, codecs) => `${kind}/${format}; codecs="${codecs.jo
 const takes = (kind, format, codecs) => MediaSource.isTypeSupported(typeOf(kind, format, codecs));
 const library = () => import("../mediabunny.min.js");
 
-/** Fails where a browser that opens the container itself lacks a codec: it would play without a word, half of it. */
+/** Fails where a browser that opens the container itself lacks the picture's codec: it would play without a word, half of it. */
 export async function check(reader) {
   if (!("MediaSource" in globalThis)) return;
   const film = await open(await library(), reader);

@@ -10,6 +10,9 @@ pub(super) const HOLD_AFTER: Duration = Duration::from_millis(1500);
 /// How long the room waits for one stall, while others could go on. Nobody waits for ever: what users of other programs
 /// complain of most (syncplay#532, jellyfin#17864).
 const HOLD_BUDGET: Duration = Duration::from_secs(10);
+/// How long a player has to play until it is waited for once more. One that just landed says that it plays, and may stand again at
+/// once: who starves would stop the others for [`HOLD_BUDGET`] every few seconds.
+const PLAYS_AGAIN_AFTER: Duration = Duration::from_secs(3);
 /// From when on a member that says nothing is not believed any more; members report every 2 s.
 const SILENT_AFTER: Duration = Duration::from_secs(6);
 
@@ -22,18 +25,20 @@ pub(super) struct Watcher {
     /// Whether it ever played the head: whoever joins or loads is not waited for.
     has_played: bool,
     stalled_since: Option<RelayTime>,
-    /// Waited for in vain: not again before it plays.
+    playing_since: Option<RelayTime>,
+    /// Waited for in vain: not again before it played for a while.
     excused: bool,
 }
 
 impl Watcher {
     pub(super) fn handle_report(&mut self, report: &SyncReport, now: RelayTime) {
         (self.state, self.said_at, self.position) = (report.player_state, now, report.current_time);
-        match report.player_state {
-            Some(PlayerState::Playing) => (self.has_played, self.excused, self.stalled_since) = (true, false, None),
-            Some(PlayerState::Stalled) => self.stalled_since = self.stalled_since.or(Some(now)),
-            _ => self.stalled_since = None,
-        }
+        let plays = report.player_state == Some(PlayerState::Playing);
+        let stalls = report.player_state == Some(PlayerState::Stalled);
+        self.playing_since = self.playing_since.or(Some(now)).filter(|_| plays);
+        self.stalled_since = self.stalled_since.or(Some(now)).filter(|_| stalls);
+        self.has_played |= plays;
+        self.excused &= self.playing_since.is_none_or(|since| now.since(since) < PLAYS_AGAIN_AFTER);
     }
 
     /// Another item is the head.

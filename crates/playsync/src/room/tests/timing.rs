@@ -73,6 +73,22 @@ fn nobody_is_waited_for_for_ever() {
     }
     // 1.5 s until it stood, 10 s until it went on, a start 0.4 s later, and never again.
     assert_eq!(truth(&mut room, 40.0).status.current_time.seconds(), 2.5 + 40.0 - 12.5 - 0.4);
+    // That it landed somewhere is not yet that it plays.
+    sync(&mut room, ids[1], Some(PlayerState::Playing), 29.5, 40.0);
+    for s in 41..45 {
+        sync(&mut room, ids[0], Some(PlayerState::Playing), f64::from(s), f64::from(s));
+        sync(&mut room, ids[1], Some(PlayerState::Stalled), 29.5, f64::from(s));
+        pass(&mut room, f64::from(s + 1));
+    }
+    assert_eq!(truth(&mut room, 45.0).waiting_for, []);
+    // What played for a while is waited for as ever.
+    for s in 45..53 {
+        let state = if s < 50 { PlayerState::Playing } else { PlayerState::Stalled };
+        sync(&mut room, ids[0], Some(PlayerState::Playing), f64::from(s), f64::from(s));
+        sync(&mut room, ids[1], Some(state), f64::from(s), f64::from(s));
+        pass(&mut room, f64::from(s + 1));
+    }
+    assert_eq!(truth(&mut room, 53.0).waiting_for.len(), 1);
 }
 
 #[test]
