@@ -73,9 +73,9 @@ impl Engine {
         let holes = AllHoles::start(handover::folder(&config.state_dir), &session::folder(&config.state_dir))
             .map_err(|reason| StartError::Folder { path: config.state_dir.clone(), reason })?;
         let holes = Arc::new(holes);
-        let factory = Factory { registry: registry.clone(), holes: holes.clone() };
         let tasks = TaskTracker::new();
         let funnel = Funnel::start(&config.network, &tasks, cancel.clone()).await.map_err(StartError::Listen)?;
+        let factory = Factory { registry: registry.clone(), holes: holes.clone(), funnel: funnel.clone() };
         let session = session::start(&config, peer_id, factory, funnel.proxy_url(), cancel.child_token()).await?;
         funnel.attach(&session);
         if let Err(error) = handover::finish_all(&session, &registry, &config.state_dir).await {

@@ -13,7 +13,7 @@ mod relay;
 mod socks;
 mod swarm;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
@@ -57,8 +57,6 @@ pub(crate) struct Funnel {
     has_session: Notify,
     utp: Option<Arc<UtpSocketUdp>>,
     swarms: Mutex<BTreeMap<InfoHash, Arc<Swarm>>>,
-    /// Peers that sent what is wrong; gone with the program.
-    banned: Mutex<BTreeSet<(InfoHash, SocketAddr)>>,
     tasks: TaskTracker,
     cancel: CancellationToken,
 }
@@ -82,7 +80,6 @@ impl Funnel {
             has_session: Notify::new(),
             utp,
             swarms: Mutex::default(),
-            banned: Mutex::default(),
             tasks: tasks.clone(),
             cancel: cancel.clone(),
         });
@@ -151,6 +148,20 @@ impl Funnel {
         peers
     }
 
+    /// librqbit has read a piece that was written, to check it.
+    pub(crate) fn checked(&self, info_hash: InfoHash, piece: u32) {
+        if let Some(swarm) = self.known(info_hash) {
+            swarm.act(|pool, _| pool.checked(piece));
+        }
+    }
+
+    /// librqbit has found a piece right.
+    pub(crate) fn right(&self, info_hash: InfoHash, piece: u32) {
+        if let Some(swarm) = self.known(info_hash) {
+            swarm.act(|pool, _| pool.right(piece));
+        }
+    }
+
     fn known(&self, info_hash: InfoHash) -> Option<Arc<Swarm>> {
         lock(&self.swarms).get(&info_hash).cloned()
     }
@@ -190,14 +201,11 @@ impl Funnel {
         self.wait_for_session().await;
         let info_hash = InfoHash(handshake.info_hash.0);
         let Some(swarm) = self.swarm(info_hash) else { return pass(client, peer, &first).await };
-        if lock(&self.banned).contains(&(info_hash, target)) {
+        if swarm.is_banned(target) {
             return Ok(());
         }
         tokio::io::AsyncWriteExt::write_all(&mut peer, &first).await?;
-        if relay::relay(client, peer, &swarm, target, transport).await {
-            tracing::info!(%info_hash, "a peer sent what is wrong and is not connected again");
-            lock(&self.banned).insert((info_hash, target));
-        }
+        relay::relay(client, peer, &swarm, target, transport).await;
         Ok(())
     }
 

@@ -14,6 +14,7 @@ mod bencode;
 mod body;
 mod cache;
 mod checkpoint;
+mod checks;
 mod config;
 mod disk;
 mod engine;

@@ -25,14 +25,14 @@ const PORTIONS: usize = 32;
 /// Small frames are joined to so many bytes before they are written.
 const JOINED_BYTES: usize = 4 << 10;
 
-/// Runs until either side ends, our handshake having been passed on. Whether the peer is to be given up for good.
+/// Runs until either side ends, our handshake having been passed on.
 pub(super) async fn relay(
     client: TcpStream,
     peer: Box<dyn Connection>,
     swarm: &Arc<Swarm>,
     addr: SocketAddr,
     transport: Transport,
-) -> bool {
+) {
     let (key, outbox, ban) = swarm.enter(addr, transport);
     let _leave = Leave { swarm, key };
     let (from_client, to_client) = client.into_split();
@@ -49,7 +49,6 @@ pub(super) async fn relay(
     if let Err(error) = ended {
         tracing::debug!(info_hash = %swarm.info_hash, %error, "a peer is gone");
     }
-    ban.is_cancelled() && !swarm.has_ended()
 }
 
 struct Leave<'a> {
@@ -106,7 +105,8 @@ fn take(swarm: &Arc<Swarm>, key: PeerKey, frame: &Frame) -> io::Result<bool> {
             };
             let length = u32::try_from(payload.len() - 8).map_err(io::Error::other)?;
             let bytes = frame.clone().into_bytes();
-            let is_right = swarm.act_on(Some(&bytes), |pool, now| pool.block(key, (piece, begin), length, now));
+            let sum = swarm.checksum(&payload[8..]);
+            let is_right = swarm.act_on(Some(&bytes), |pool, now| pool.block(key, (piece, begin), length, sum, now));
             return if is_right { Ok(false) } else { Err(io::ErrorKind::InvalidData.into()) };
         }
         Some(id @ (CHOKE | UNCHOKE)) => {

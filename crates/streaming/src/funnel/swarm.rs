@@ -1,6 +1,7 @@
 //! A torrent's pool with the connections around it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
@@ -19,6 +20,9 @@ use crate::{InfoHash, Transport};
 /// How often the time is told to a pool in which something is asked for.
 const TICK: Duration = Duration::from_millis(40);
 
+/// Peers that are remembered when they have left.
+const LEFT_MAX: usize = 256;
+
 /// What is said to a peer or a lane by the pool. Not bounded, since the pool is: it asks a peer for 250 blocks at most, and a lane gets no
 /// block that librqbit did not ask it for.
 pub(super) type Outbox = mpsc::UnboundedReceiver<Bytes>;
@@ -31,6 +35,8 @@ pub(crate) struct Swarm {
     inner: Mutex<Inner>,
     next: AtomicU64,
     lanes_opened: AtomicU32,
+    /// The key of the blocks' checksums.
+    checksums: RandomState,
     changed: Arc<Notify>,
     tasks: TaskTracker,
     cancel: CancellationToken,
@@ -43,6 +49,10 @@ struct Inner {
     lanes: BTreeMap<LaneKey, LaneEnd>,
     /// Ports of this machine that lanes come from.
     lane_addrs: BTreeSet<SocketAddr>,
+    /// Peers that have left, the latest last: a lie may come out later.
+    left: VecDeque<(PeerKey, SocketAddr)>,
+    /// Peers that sent what is wrong; until the torrent is removed or the program ends.
+    banned: BTreeSet<SocketAddr>,
 }
 
 struct PeerEnd {
@@ -71,6 +81,8 @@ impl Swarm {
             peers: BTreeMap::new(),
             lanes: BTreeMap::new(),
             lane_addrs: BTreeSet::new(),
+            left: VecDeque::new(),
+            banned: BTreeSet::new(),
         };
         let swarm = Arc::new(Self {
             info_hash,
@@ -79,6 +91,7 @@ impl Swarm {
             inner: Mutex::new(inner),
             next: AtomicU64::new(1),
             lanes_opened: AtomicU32::new(0),
+            checksums: RandomState::new(),
             changed: Arc::default(),
             tasks: tasks.clone(),
             cancel: cancel.clone(),
@@ -122,8 +135,25 @@ impl Swarm {
     }
 
     pub(super) fn leave(self: &Arc<Self>, key: PeerKey) {
-        lock(&self.inner).peers.remove(&key);
+        let mut inner = lock(&self.inner);
+        if let Some(peer) = inner.peers.remove(&key) {
+            inner.left.push_back((key, peer.addr));
+            if inner.left.len() > LEFT_MAX {
+                inner.left.pop_front();
+            }
+        }
+        drop(inner);
         self.act(|pool, now| pool.remove_peer(key, now));
+    }
+
+    /// Whether a peer has sent what is wrong.
+    pub(super) fn is_banned(&self, addr: SocketAddr) -> bool {
+        lock(&self.inner).banned.contains(&addr)
+    }
+
+    /// A checksum of a block's bytes; who does not know the key cannot make two that have the same.
+    pub(super) fn checksum(&self, block: &[u8]) -> u64 {
+        self.checksums.hash_one(block)
     }
 
     /// Tells the pool something, and does what comes of it.
@@ -141,9 +171,8 @@ impl Swarm {
                 Effect::Request(peer, place, length) => inner.to_peer(peer, request(REQUEST, place, length)),
                 Effect::Cancel(peer, place, length) => inner.to_peer(peer, request(CANCEL, place, length)),
                 Effect::Ban(peer) => {
-                    if let Some(peer) = inner.peers.get(&peer) {
-                        peer.ban.cancel();
-                    }
+                    tracing::info!(info_hash = %self.info_hash, "a peer sent what is wrong and is shut out");
+                    inner.ban(peer);
                 }
                 Effect::Open(key) => {
                     let (outbox, receiver) = mpsc::unbounded_channel();
@@ -202,10 +231,6 @@ impl Swarm {
         self.act(|pool, now| pool.lane_ended(key, now));
     }
 
-    pub(super) fn has_ended(&self) -> bool {
-        self.cancel.is_cancelled()
-    }
-
     /// Ends everything.
     pub(super) fn end(&self) {
         self.cancel.cancel();
@@ -213,6 +238,17 @@ impl Swarm {
 }
 
 impl Inner {
+    fn ban(&mut self, key: PeerKey) {
+        let addr = match self.peers.get(&key) {
+            Some(peer) => {
+                peer.ban.cancel();
+                Some(peer.addr)
+            }
+            None => self.left.iter().find(|(left, _)| *left == key).map(|(_, addr)| *addr),
+        };
+        self.banned.extend(addr);
+    }
+
     fn to_peer(&self, key: PeerKey, frame: Bytes) {
         if let Some(peer) = self.peers.get(&key) {
             // One that has just left needs nothing.
