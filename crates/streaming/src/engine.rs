@@ -76,7 +76,7 @@ impl Engine {
         let tasks = TaskTracker::new();
         let funnel = Funnel::start(&config.network, &tasks, cancel.clone()).await.map_err(StartError::Listen)?;
         let factory = Factory { registry: registry.clone(), holes: holes.clone(), funnel: funnel.clone() };
-        let session = session::start(&config, peer_id, factory, funnel.proxy_url(), cancel.child_token()).await?;
+        let session = session::start(&config, peer_id, factory, &funnel, cancel.child_token()).await?;
         funnel.attach(&session);
         if let Err(error) = handover::finish_all(&session, &registry, &config.state_dir).await {
             tracing::warn!(%error, "torrents on their way were not found again");
@@ -340,7 +340,7 @@ impl Engine {
     /// Where peers connect to, if anywhere.
     #[must_use]
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.0.session.listen_addr()
+        self.0.funnel.peer_addr()
     }
 
     /// What it calls itself in its handshakes (BEP 3).

@@ -309,14 +309,19 @@ impl Pool {
         }
     }
 
-    /// What a peer was asked for is not expected from it any more.
+    /// What a peer was asked for is not expected from it any more. It is told so: one behind a shim, which asks for what a choke has lost by
+    /// itself ([`streamshare_webtorrent::wire::Shim`]), would bring it all the same.
     fn release(&mut self, key: PeerKey) {
         let Some(peer) = self.peers.get_mut(&key) else { return };
         peer.asked = 0;
         peer.line.interrupted();
         self.trust.released(key);
-        for block in self.blocks.values_mut() {
+        for (place, block) in &mut self.blocks {
+            let before = block.asked.len();
             block.asked.retain(|asked| asked.peer != key);
+            if block.asked.len() < before {
+                self.effects.push_back(Effect::Cancel(key, *place, block.length));
+            }
         }
     }
 

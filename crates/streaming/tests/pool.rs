@@ -3,72 +3,15 @@
 
 mod common;
 
-use std::net::SocketAddr;
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use common::{Peer, config, eventually, get, noise, write};
-use streamshare_streaming::{EngineConfig, Limits, Source, State};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
-
-/// A way to a peer, which counts, and may falsify the blocks that the peer gives.
-#[derive(Debug, Default)]
-struct Way {
-    opened: AtomicUsize,
-    /// Connections that either side ended.
-    ended: AtomicUsize,
-    blocks: AtomicUsize,
-}
-
-impl Way {
-    async fn start(target: SocketAddr, lies: bool) -> (SocketAddr, Arc<Self>) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (addr, way) = (listener.local_addr().unwrap(), Arc::new(Self::default()));
-        tokio::spawn({
-            let way = way.clone();
-            async move {
-                while let Ok((near, _)) = listener.accept().await {
-                    tokio::spawn(way.clone().pass(near, target, lies));
-                }
-            }
-        });
-        (addr, way)
-    }
-
-    async fn pass(self: Arc<Self>, near: TcpStream, target: SocketAddr, lies: bool) {
-        self.opened.fetch_add(1, Ordering::SeqCst);
-        let far = TcpStream::connect(target).await.unwrap();
-        let ((mut from_near, mut to_near), (mut from_far, mut to_far)) = (near.into_split(), far.into_split());
-        tokio::select! {
-            _ = tokio::io::copy(&mut from_near, &mut to_far) => {}
-            _ = self.back(&mut from_far, &mut to_near, lies) => {}
-        }
-        self.ended.fetch_add(1, Ordering::SeqCst);
-    }
-
-    async fn back(&self, from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf, lies: bool) -> std::io::Result<()> {
-        let mut hello = [0; 68];
-        from.read_exact(&mut hello).await?;
-        to.write_all(&hello).await?;
-        while let Ok(length) = from.read_u32().await {
-            let mut message = vec![0; length.try_into().unwrap()];
-            from.read_exact(&mut message).await?;
-            if message.first() == Some(&7) {
-                self.blocks.fetch_add(1, Ordering::SeqCst);
-                *message.last_mut().unwrap() ^= u8::from(lies);
-            }
-            to.write_all(&[&length.to_be_bytes(), &message[..]].concat()).await?;
-        }
-        Ok(())
-    }
-
-    fn count(&self) -> [usize; 3] {
-        [&self.opened, &self.ended, &self.blocks].map(|count| count.load(Ordering::SeqCst))
-    }
-}
+use common::{Peer, Way, config, eventually, get, noise, write};
+use streamshare_streaming::{EngineConfig, Limits, Source, State, TorrentInfo};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 fn slow(folder: &std::path::Path, bps: u32) -> EngineConfig {
     EngineConfig { limits: Limits { upload_bps: NonZeroU32::new(bps), ..Limits::default() }, ..config(folder) }
@@ -119,4 +62,75 @@ async fn a_liar_is_shut_out_and_a_pause_shuts_nobody_out() {
     assert_eq!(liar.count()[2], lied, "it was asked again");
     leecher.engine.shutdown().await;
     seeder.engine.shutdown().await;
+}
+
+/// A peer that comes, has everything, and gives a block every 20 ms; the pieces that it gave something of.
+async fn seed(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    info: TorrentInfo,
+    film: Arc<Vec<u8>>,
+    name: [u8; 20],
+) -> BTreeSet<u32> {
+    let hello = [b"\x13BitTorrent protocol", &[0; 8][..], &info.info_hash.0, &name].concat();
+    stream.write_all(&hello).await.unwrap();
+    stream.read_exact(&mut [0; 68]).await.unwrap();
+    let bitfield = vec![0xff; info.piece_count.div_ceil(8) as usize];
+    let length = u32::try_from(bitfield.len() + 1).unwrap();
+    stream.write_all(&[&length.to_be_bytes(), &[5][..], &bitfield, &[0, 0, 0, 1, 1]].concat()).await.unwrap();
+    let piece_bytes = film.len() / info.piece_count as usize;
+    let mut given = BTreeSet::new();
+    // librqbit ends it when it has everything.
+    while let Ok(length) = stream.read_u32().await {
+        let mut message = vec![0; length.try_into().unwrap()];
+        if stream.read_exact(&mut message).await.is_err() {
+            break;
+        }
+        if message.first() != Some(&6) {
+            continue;
+        }
+        let number = |at: usize| u32::from_be_bytes(message[at..at + 4].try_into().unwrap());
+        let at = number(1) as usize * piece_bytes + number(5) as usize;
+        let block = &film[at..at + number(9) as usize];
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        if stream.write_all(&[&(number(9) + 9).to_be_bytes(), &[7][..], &message[1..9], block].concat()).await.is_err()
+        {
+            break;
+        }
+        stream.flush().await.unwrap();
+        given.insert(number(1));
+    }
+    given
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_comes_brings_blocks_as_who_is_connected_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let maker = Peer::start(&dir.path().join("maker")).await;
+    let film = Arc::new(noise(8 * (256 << 10), 22));
+    let info = maker.share(&write(&dir.path().join("film.mkv"), &film)).await;
+    assert_eq!(info.piece_count, 8);
+    let metainfo = std::fs::read(dir.path().join(format!("maker/state/session/{}.torrent", info.info_hash))).unwrap();
+    maker.engine.shutdown().await;
+
+    let home = dir.path().join("leecher");
+    let mut config = config(&home);
+    config.network.utp = true;
+    let leecher = Peer::start_with(config, &home).await;
+    leecher.add(Source::Metainfo(metainfo.into())).await;
+    let url = leecher.open(info.info_hash, 0).await;
+    // Not before it takes peers.
+    leecher.wait_for(info.info_hash, State::Downloading).await;
+    let addr = leecher.engine.peer_addr().unwrap();
+    let tcp = TcpStream::connect(addr).await.unwrap();
+    let socket = librqbit_utp::UtpSocketUdp::new_udp("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let utp = socket.connect(addr).await.unwrap();
+    let over_tcp = tokio::spawn(seed(tcp, info.clone(), film.clone(), *b"-XX0001-over-tcp-..."));
+    let over_utp = tokio::spawn(seed(utp, info.clone(), film.clone(), *b"-XX0001-over-utp-..."));
+    assert!(get(&url, None).await.bytes().await.unwrap() == film[..]);
+    leecher.wait_for(info.info_hash, State::Seeding).await;
+    let given = [over_tcp.await.unwrap(), over_utp.await.unwrap()];
+    // librqbit alone asks one peer for all of a piece.
+    let shared = given[0].intersection(&given[1]).count();
+    assert!(shared > 2, "{given:?}");
+    leecher.engine.shutdown().await;
 }

@@ -13,9 +13,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use super::message::{CANCEL, HAVE, REQUEST, UNCHOKE};
+use super::relay::{Identity, Who};
 use super::{lane, lock};
 use crate::pool::{Effect, Geometry, LaneKey, PeerKey, Place, Pool, ReaderKey};
-use crate::{InfoHash, Transport};
+use crate::{InfoHash, LivePeer};
 
 /// How often the time is told to a pool in which something is asked for.
 const TICK: Duration = Duration::from_millis(40);
@@ -50,14 +51,13 @@ struct Inner {
     /// Ports of this machine that lanes come from.
     lane_addrs: BTreeSet<SocketAddr>,
     /// Peers that have left, the latest last: a lie may come out later.
-    left: VecDeque<(PeerKey, SocketAddr)>,
+    left: VecDeque<(PeerKey, Identity)>,
     /// Peers that sent what is wrong; until the torrent is removed or the program ends.
-    banned: BTreeSet<SocketAddr>,
+    banned: BTreeSet<Identity>,
 }
 
 struct PeerEnd {
-    addr: SocketAddr,
-    transport: Transport,
+    who: Who,
     outbox: mpsc::UnboundedSender<Bytes>,
     ban: CancellationToken,
 }
@@ -101,9 +101,11 @@ impl Swarm {
         swarm
     }
 
-    /// How a peer is connected, where it is.
-    pub(crate) fn transport(&self, addr: SocketAddr) -> Option<Transport> {
-        lock(&self.inner).peers.values().find(|peer| peer.addr == addr).map(|peer| peer.transport)
+    /// Where a peer is and how it is connected, of whose address librqbit tells.
+    pub(crate) fn live_peer(&self, seen: SocketAddr) -> Option<LivePeer> {
+        let inner = lock(&self.inner);
+        let who = inner.peers.values().map(|peer| peer.who).find(|who| who.seen == seen)?;
+        Some(LivePeer { addr: who.addr, transport: who.transport })
     }
 
     /// Whether an address is a lane's.
@@ -121,15 +123,11 @@ impl Swarm {
         Reader { swarm: self.clone(), key: self.next.fetch_add(1, Ordering::Relaxed), offset, told: None }
     }
 
-    pub(super) fn enter(
-        self: &Arc<Self>,
-        addr: SocketAddr,
-        transport: Transport,
-    ) -> (PeerKey, Outbox, CancellationToken) {
+    pub(super) fn enter(self: &Arc<Self>, who: Who) -> (PeerKey, Outbox, CancellationToken) {
         let key = self.next.fetch_add(1, Ordering::Relaxed);
         let (outbox, receiver) = mpsc::unbounded_channel();
         let ban = self.cancel.child_token();
-        lock(&self.inner).peers.insert(key, PeerEnd { addr, transport, outbox, ban: ban.clone() });
+        lock(&self.inner).peers.insert(key, PeerEnd { who, outbox, ban: ban.clone() });
         self.act(|pool, now| pool.add_peer(key, now));
         (key, receiver, ban)
     }
@@ -137,7 +135,7 @@ impl Swarm {
     pub(super) fn leave(self: &Arc<Self>, key: PeerKey) {
         let mut inner = lock(&self.inner);
         if let Some(peer) = inner.peers.remove(&key) {
-            inner.left.push_back((key, peer.addr));
+            inner.left.push_back((key, peer.who.identity()));
             if inner.left.len() > LEFT_MAX {
                 inner.left.pop_front();
             }
@@ -147,8 +145,8 @@ impl Swarm {
     }
 
     /// Whether a peer has sent what is wrong.
-    pub(super) fn is_banned(&self, addr: SocketAddr) -> bool {
-        lock(&self.inner).banned.contains(&addr)
+    pub(super) fn is_banned(&self, who: &Who) -> bool {
+        lock(&self.inner).banned.contains(&who.identity())
     }
 
     /// A checksum of a block's bytes; who does not know the key cannot make two that have the same.
@@ -239,14 +237,14 @@ impl Swarm {
 
 impl Inner {
     fn ban(&mut self, key: PeerKey) {
-        let addr = match self.peers.get(&key) {
+        let identity = match self.peers.get(&key) {
             Some(peer) => {
                 peer.ban.cancel();
-                Some(peer.addr)
+                Some(peer.who.identity())
             }
-            None => self.left.iter().find(|(left, _)| *left == key).map(|(_, addr)| *addr),
+            None => self.left.iter().find(|(left, _)| *left == key).map(|(_, identity)| *identity),
         };
-        self.banned.extend(addr);
+        self.banned.extend(identity);
     }
 
     fn to_peer(&self, key: PeerKey, frame: Bytes) {
