@@ -29,6 +29,9 @@ mod life;
 mod limits;
 mod magnet;
 mod metainfo;
+#[cfg(test)]
+#[path = "../../../fuzz/mutation.rs"]
+mod mutation;
 mod nudge;
 mod pool;
 mod range;
