@@ -3,14 +3,12 @@
 
 mod common;
 
-use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Peer, Way, config, eventually, get, noise, write};
-use streamshare_streaming::{EngineConfig, Limits, Source, State, TorrentInfo};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use common::{Peer, Way, config, eventually, get, noise, seed, write};
+use streamshare_streaming::{EngineConfig, Limits, Source, State};
 use tokio::net::TcpStream;
 
 fn slow(folder: &std::path::Path, bps: u32) -> EngineConfig {
@@ -64,44 +62,6 @@ async fn a_liar_is_shut_out_and_a_pause_shuts_nobody_out() {
     seeder.engine.shutdown().await;
 }
 
-/// A peer that comes, has everything, and gives a block every 20 ms; the pieces that it gave something of.
-async fn seed(
-    mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    info: TorrentInfo,
-    film: Arc<Vec<u8>>,
-    name: [u8; 20],
-) -> BTreeSet<u32> {
-    let hello = [b"\x13BitTorrent protocol", &[0; 8][..], &info.info_hash.0, &name].concat();
-    stream.write_all(&hello).await.unwrap();
-    stream.read_exact(&mut [0; 68]).await.unwrap();
-    let bitfield = vec![0xff; info.piece_count.div_ceil(8) as usize];
-    let length = u32::try_from(bitfield.len() + 1).unwrap();
-    stream.write_all(&[&length.to_be_bytes(), &[5][..], &bitfield, &[0, 0, 0, 1, 1]].concat()).await.unwrap();
-    let piece_bytes = film.len() / info.piece_count as usize;
-    let mut given = BTreeSet::new();
-    // librqbit ends it when it has everything.
-    while let Ok(length) = stream.read_u32().await {
-        let mut message = vec![0; length.try_into().unwrap()];
-        if stream.read_exact(&mut message).await.is_err() {
-            break;
-        }
-        if message.first() != Some(&6) {
-            continue;
-        }
-        let number = |at: usize| u32::from_be_bytes(message[at..at + 4].try_into().unwrap());
-        let at = number(1) as usize * piece_bytes + number(5) as usize;
-        let block = &film[at..at + number(9) as usize];
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        if stream.write_all(&[&(number(9) + 9).to_be_bytes(), &[7][..], &message[1..9], block].concat()).await.is_err()
-        {
-            break;
-        }
-        stream.flush().await.unwrap();
-        given.insert(number(1));
-    }
-    given
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn who_comes_brings_blocks_as_who_is_connected_to() {
     let dir = tempfile::tempdir().unwrap();
@@ -124,8 +84,8 @@ async fn who_comes_brings_blocks_as_who_is_connected_to() {
     let tcp = TcpStream::connect(addr).await.unwrap();
     let socket = librqbit_utp::UtpSocketUdp::new_udp("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let utp = socket.connect(addr).await.unwrap();
-    let over_tcp = tokio::spawn(seed(tcp, info.clone(), film.clone(), *b"-XX0001-over-tcp-..."));
-    let over_utp = tokio::spawn(seed(utp, info.clone(), film.clone(), *b"-XX0001-over-utp-..."));
+    let over_tcp = tokio::spawn(seed(tcp, info.clone(), film.clone(), Duration::from_millis(20)));
+    let over_utp = tokio::spawn(seed(utp, info.clone(), film.clone(), Duration::from_millis(20)));
     assert!(get(&url, None).await.bytes().await.unwrap() == film[..]);
     leecher.wait_for(info.info_hash, State::Seeding).await;
     let given = [over_tcp.await.unwrap(), over_utp.await.unwrap()];

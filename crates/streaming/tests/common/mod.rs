@@ -6,7 +6,7 @@
     reason = "each test binary uses a part of it, and a test may panic"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -233,5 +233,53 @@ impl Way {
     /// Connections, those that ended, and blocks.
     pub fn count(&self) -> [usize; 3] {
         [&self.opened, &self.ended, &self.blocks].map(|count| count.load(Ordering::SeqCst))
+    }
+}
+
+/// A peer that comes, has everything, and gives a block every so often, until it is no more wanted; the pieces that it gave something of.
+pub async fn seed(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    info: TorrentInfo,
+    film: Arc<Vec<u8>>,
+    pace: Duration,
+) -> BTreeSet<u32> {
+    let mut given = BTreeSet::new();
+    // It ends when the other side does.
+    let _ = give(&mut stream, &info, &film, pace, &mut given).await;
+    given
+}
+
+async fn give(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    info: &TorrentInfo,
+    film: &[u8],
+    pace: Duration,
+    given: &mut BTreeSet<u32>,
+) -> std::io::Result<()> {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let name = format!("-XX0001-{:012}", COUNT.fetch_add(1, Ordering::Relaxed));
+    let hello = [b"\x13BitTorrent protocol", &[0; 8][..], &info.info_hash.0, name.as_bytes()].concat();
+    stream.write_all(&hello).await?;
+    stream.read_exact(&mut [0; 68]).await?;
+    let bitfield = vec![0xff; info.piece_count.div_ceil(8) as usize];
+    let length = u32::try_from(bitfield.len() + 1).unwrap();
+    stream.write_all(&[&length.to_be_bytes(), &[5][..], &bitfield, &[0, 0, 0, 1, 1]].concat()).await?;
+    let piece_bytes = film.len() / info.piece_count as usize;
+    loop {
+        let length = stream.read_u32().await?;
+        let mut message = vec![0; length.try_into().unwrap()];
+        stream.read_exact(&mut message).await?;
+        if message.first() != Some(&6) {
+            continue;
+        }
+        let number = |at: usize| u32::from_be_bytes(message[at..at + 4].try_into().unwrap());
+        let at = number(1) as usize * piece_bytes + number(5) as usize;
+        let block = &film[at..at + number(9) as usize];
+        if !pace.is_zero() {
+            tokio::time::sleep(pace).await;
+        }
+        stream.write_all(&[&(number(9) + 9).to_be_bytes(), &[7][..], &message[1..9], block].concat()).await?;
+        stream.flush().await?;
+        given.insert(number(1));
     }
 }
