@@ -79,10 +79,10 @@ impl Engine {
         let holes = AllHoles::start(handover::folder(&config.state_dir), &session::folder(&config.state_dir))
             .map_err(|reason| StartError::Folder { path: config.state_dir.clone(), reason })?;
         let holes = Arc::new(holes);
-        let factory = Factory { registry: registry.clone(), holes: holes.clone() };
         let tasks = TaskTracker::new();
         let funnel = Funnel::start(&config.network, &tasks, cancel.clone()).await.map_err(StartError::Listen)?;
-        let session = session::start(&config, peer_id, factory, funnel.proxy_url(), cancel.child_token()).await?;
+        let factory = Factory { registry: registry.clone(), holes: holes.clone(), funnel: funnel.clone() };
+        let session = session::start(&config, peer_id, factory, &funnel, cancel.child_token()).await?;
         funnel.attach(&session);
         if let Err(error) = handover::finish_all(&session, &registry, &config.state_dir).await {
             tracing::warn!(%error, "torrents on their way were not found again");
@@ -325,7 +325,7 @@ impl Engine {
     /// Where peers connect to, if anywhere.
     #[must_use]
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.0.session.listen_addr()
+        self.0.funnel.peer_addr()
     }
 
     /// What it calls itself in its handshakes (BEP 3).

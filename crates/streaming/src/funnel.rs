@@ -1,20 +1,22 @@
-//! Stands between librqbit and the peers that it connects to, and gives their blocks through lanes instead ([`crate::pool`] says why).
+//! Stands between librqbit and its peers, and gives their blocks through lanes instead ([`crate::pool`] says why).
 //!
 //! librqbit connects through a SOCKS5 proxy (RFC 1928) on the loopback interface, which is this: that is all of it that can be told where to
 //! connect to. What goes to a torrent's peers passes a [`relay`], which sees the frames; everything else (HTTP trackers, peers that are asked
-//! for metadata) is passed on unseen. Peers that connect to librqbit by themselves go to it directly.
+//! for metadata) is passed on unseen. Peers that come by themselves, browsers among them, are let in at a [`door`], and are relayed as well.
 //!
 //! What would make it unnecessary, and what we would ask librqbit for: blocks of one piece from several peers, requests taken back when a
 //! stream seeks, a stream's readahead of its caller's choice, peers added at run time, and a word about pieces that were wrong.
 
+mod door;
+mod extended;
 mod lane;
 mod message;
 mod relay;
 mod socks;
 mod swarm;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
@@ -31,6 +33,8 @@ use tokio_util::task::TaskTracker;
 use crate::pool::Geometry;
 use crate::readers::Role;
 use crate::{InfoHash, LivePeer, NetworkConfig, Stats, Transport};
+use door::Door;
+use relay::Who;
 pub(crate) use swarm::Reader;
 use swarm::Swarm;
 
@@ -53,19 +57,18 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
 pub(crate) struct Funnel {
     addr: SocketAddr,
     password: String,
-    has_lanes: bool,
+    /// Where peers connect to, if anywhere.
+    door: Option<SocketAddr>,
     session: OnceLock<Weak<Session>>,
     has_session: Notify,
     utp: Option<Arc<UtpSocketUdp>>,
     swarms: Mutex<BTreeMap<InfoHash, Arc<Swarm>>>,
-    /// Peers that sent what is wrong; gone with the program.
-    banned: Mutex<BTreeSet<(InfoHash, SocketAddr)>>,
     tasks: TaskTracker,
     cancel: CancellationToken,
 }
 
 impl Funnel {
-    /// Listens on a free port of the loopback interface, until `cancel`.
+    /// Listens for librqbit on a free port of the loopback interface, and for peers where the settings say, until `cancel`.
     pub(crate) async fn start(
         network: &NetworkConfig,
         tasks: &TaskTracker,
@@ -74,27 +77,36 @@ impl Funnel {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let mut secret = [0; 16];
         getrandom::fill(&mut secret).map_err(std::io::Error::other)?;
-        let utp = if network.utp { outgoing_utp(&cancel).await } else { None };
+        let any = SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, 0));
+        let utp = if network.utp { utp_socket(any, &cancel).await } else { None };
+        let door = Door::open(network, &cancel).await?;
         let funnel = Arc::new(Self {
             addr: listener.local_addr()?,
             password: data_encoding::HEXLOWER.encode(&secret),
-            has_lanes: network.listen.is_some(),
+            door: door.as_ref().map(Door::addr),
             session: OnceLock::new(),
             has_session: Notify::new(),
             utp,
             swarms: Mutex::default(),
-            banned: Mutex::default(),
             tasks: tasks.clone(),
             cancel: cancel.clone(),
         });
         tasks.spawn(cancel.run_until_cancelled_owned(funnel.clone().accept(listener)));
+        if let Some(door) = door {
+            door.keep_open(&funnel);
+        }
         Ok(funnel)
     }
 
     /// What librqbit is told to connect through. Others on this machine do not know the password. Nothing where librqbit takes no
     /// connections, for lanes come in from outside.
     pub(crate) fn proxy_url(&self) -> Option<String> {
-        self.has_lanes.then(|| format!("socks5://{}:{}@{}", socks::USER, self.password, self.addr))
+        self.door.map(|_| format!("socks5://{}:{}@{}", socks::USER, self.password, self.addr))
+    }
+
+    /// Where peers connect to, if anywhere.
+    pub(crate) fn peer_addr(&self) -> Option<SocketAddr> {
+        self.door
     }
 
     /// Tells of the session once there is one; connections wait for it until then.
@@ -110,7 +122,7 @@ impl Funnel {
             return Some(swarm.clone());
         }
         let session = self.session.get()?.upgrade()?;
-        let listener = reachable(session.listen_addr()?);
+        let listener = session.listen_addr()?;
         let handle = session.get(librqbit::api::TorrentIdOrHash::Hash(Id20::new(info_hash.0)))?;
         let metadata = handle.metadata.load_full()?;
         let lengths = metadata.lengths();
@@ -129,7 +141,7 @@ impl Funnel {
     /// One who reads a file from some byte on.
     pub(crate) fn reader(&self, torrent: &ManagedTorrent, index: usize, first: u64, role: Role) -> Option<Reader> {
         let offset = torrent.metadata.load_full()?.file_infos.get(index)?.offset_in_torrent;
-        let swarm = self.swarm(InfoHash(torrent.info_hash().0)).filter(|_| self.has_lanes)?;
+        let swarm = self.swarm(InfoHash(torrent.info_hash().0)).filter(|_| self.door.is_some())?;
         Some(swarm.reader(offset + first, role))
     }
 
@@ -141,15 +153,29 @@ impl Funnel {
         stats
     }
 
-    /// librqbit's peers without the lanes, and how those are connected that it reaches through here.
+    /// librqbit's peers without the lanes, as they are seen from here.
     pub(crate) fn peers(&self, info_hash: InfoHash, mut peers: Vec<LivePeer>) -> Vec<LivePeer> {
         if let Some(swarm) = self.known(info_hash) {
             peers.retain(|peer| !swarm.is_lane(peer.addr));
             for peer in &mut peers {
-                peer.transport = swarm.transport(peer.addr).unwrap_or(peer.transport);
+                *peer = swarm.live_peer(peer.addr).unwrap_or(*peer);
             }
         }
         peers
+    }
+
+    /// librqbit has read a piece that was written, to check it.
+    pub(crate) fn checked(&self, info_hash: InfoHash, piece: u32) {
+        if let Some(swarm) = self.known(info_hash) {
+            swarm.act(|pool, _| pool.checked(piece));
+        }
+    }
+
+    /// librqbit has found a piece right.
+    pub(crate) fn right(&self, info_hash: InfoHash, piece: u32) {
+        if let Some(swarm) = self.known(info_hash) {
+            swarm.act(|pool, _| pool.right(piece));
+        }
     }
 
     fn known(&self, info_hash: InfoHash) -> Option<Arc<Swarm>> {
@@ -191,14 +217,12 @@ impl Funnel {
         self.wait_for_session().await;
         let info_hash = InfoHash(handshake.info_hash.0);
         let Some(swarm) = self.swarm(info_hash) else { return pass(client, peer, &first).await };
-        if lock(&self.banned).contains(&(info_hash, target)) {
+        let who = Who::dialled(target, transport);
+        if swarm.is_banned(&who) {
             return Ok(());
         }
         tokio::io::AsyncWriteExt::write_all(&mut peer, &first).await?;
-        if relay::relay(client, peer, &swarm, target, transport).await {
-            tracing::info!(%info_hash, "a peer sent what is wrong and is not connected again");
-            lock(&self.banned).insert((info_hash, target));
-        }
+        relay::relay(client, peer, &swarm, who).await;
         Ok(())
     }
 
@@ -242,10 +266,9 @@ impl std::fmt::Debug for Funnel {
 }
 
 /// A socket of our own for uTP: librqbit's cannot be reached.
-async fn outgoing_utp(cancel: &CancellationToken) -> Option<Arc<UtpSocketUdp>> {
+async fn utp_socket(addr: SocketAddr, cancel: &CancellationToken) -> Option<Arc<UtpSocketUdp>> {
     let options = librqbit_utp::SocketOpts { cancellation_token: cancel.clone(), ..Default::default() };
-    let any = SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, 0));
-    let socket = UtpSocketUdp::new_udp_with_opts(any, options, Default::default()).await;
+    let socket = UtpSocketUdp::new_udp_with_opts(addr, options, Default::default()).await;
     socket.inspect_err(|error| tracing::warn!(%error, "no peers over uTP")).ok()
 }
 
@@ -275,16 +298,6 @@ async fn handshake(client: &mut TcpStream, first: &mut [u8; Handshake::BYTES]) -
 async fn pass(mut client: TcpStream, mut peer: Box<dyn Connection>, first: &[u8]) -> std::io::Result<()> {
     tokio::io::AsyncWriteExt::write_all(&mut peer, first).await?;
     tokio::io::copy_bidirectional_with_sizes(&mut client, &mut peer, COPY_BYTES, COPY_BYTES).await.map(drop)
-}
-
-/// A listener on all interfaces is reached over the loopback one.
-fn reachable(mut listener: SocketAddr) -> SocketAddr {
-    if listener.ip().is_unspecified() {
-        let ip: IpAddr =
-            if listener.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { std::net::Ipv6Addr::LOCALHOST.into() };
-        listener.set_ip(ip);
-    }
-    listener
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -15,6 +15,7 @@ mod bencode;
 mod body;
 mod cache;
 mod checkpoint;
+mod checks;
 mod config;
 mod disk;
 mod engine;
@@ -30,6 +31,9 @@ mod life;
 mod limits;
 mod magnet;
 mod metainfo;
+#[cfg(test)]
+#[path = "../../../fuzz/mutation.rs"]
+mod mutation;
 mod nudge;
 mod pool;
 mod prime;

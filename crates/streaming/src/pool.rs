@@ -154,7 +154,6 @@ impl Pool {
         for piece in peer.has.iter() {
             self.availability[piece as usize] -= 1;
         }
-        self.trust.forget(key);
         self.review(now);
     }
 
@@ -215,8 +214,9 @@ impl Pool {
         self.review(now);
     }
 
-    /// A block came. It was asked for, or comes too late; a peer whose block has another length than asked for is to be given up: false.
-    pub(crate) fn block(&mut self, key: PeerKey, place: Place, length: u32, now: Instant) -> bool {
+    /// A block came, with a checksum of its bytes that peers cannot foresee. It was asked for, or comes too late; a peer whose block has
+    /// another length than asked for is to be given up: false.
+    pub(crate) fn block(&mut self, key: PeerKey, place: Place, length: u32, sum: u64, now: Instant) -> bool {
         let Some(peer) = self.peers.get_mut(&key) else { return true };
         peer.heard = now;
         let Some(block) = self.blocks.get(&place) else { return true };
@@ -233,7 +233,7 @@ impl Pool {
                 self.effects.push_back(Effect::Cancel(asked.peer, place, length));
             }
         }
-        self.trust.brought(place.0, key);
+        self.trust.brought(place, key, sum);
         self.lanes.delivered(place.0, now);
         for lane in block.lanes {
             self.effects.push_back(Effect::Deliver(lane, place));
@@ -251,6 +251,22 @@ impl Pool {
         if !block.lanes.contains(&lane) {
             block.lanes.push(lane);
         }
+        self.trust.requested(place, lane);
+    }
+
+    /// librqbit has read a piece that was written, to check it; [`Pool::right`] follows at once, if it is.
+    pub(crate) fn checked(&mut self, piece: u32) {
+        self.trust.checked(piece);
+    }
+
+    /// librqbit has found a piece right.
+    pub(crate) fn right(&mut self, piece: u32) {
+        let liars = self.trust.right(piece);
+        self.ban(liars);
+    }
+
+    fn ban(&mut self, liars: impl IntoIterator<Item = PeerKey>) {
+        self.effects.extend(liars.into_iter().map(Effect::Ban));
     }
 
     /// librqbit does not want it any more from this lane.
@@ -296,13 +312,19 @@ impl Pool {
         }
     }
 
-    /// What a peer was asked for is not expected from it any more.
+    /// What a peer was asked for is not expected from it any more. It is told so: one behind a shim, which asks for what a choke has lost by
+    /// itself ([`streamshare_webtorrent::wire::Shim`]), would bring it all the same.
     fn release(&mut self, key: PeerKey) {
         let Some(peer) = self.peers.get_mut(&key) else { return };
         peer.asked = 0;
         peer.line.interrupted();
-        for block in self.blocks.values_mut() {
+        self.trust.released(key);
+        for (place, block) in &mut self.blocks {
+            let before = block.asked.len();
             block.asked.retain(|asked| asked.peer != key);
+            if block.asked.len() < before {
+                self.effects.push_back(Effect::Cancel(key, *place, block.length));
+            }
         }
     }
 

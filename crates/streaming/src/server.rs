@@ -24,7 +24,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::InfoHash;
 use crate::body::{Body, MediaBody};
-use crate::range::{self, Resolved};
+use crate::range::{self, Condition, Resolved};
 use crate::readers::{At, Role};
 use crate::through::{Access, Through};
 use crate::torrents::Torrent;
@@ -202,10 +202,25 @@ impl Server {
         let (torrent, index) = self.find(request.uri().path()).ok_or(StatusCode::NOT_FOUND)?;
         let file = &torrent.info.files[index];
         let etag = format!("\"{}-{index}\"", torrent.info.info_hash);
-        let header = |name: HeaderName| request.headers().get(name).map(HeaderValue::as_bytes);
-        // Section 14.2: a Range on another method than GET is ignored, so HEAD tells about the whole file.
-        let range = header(header::RANGE).filter(|_| request.method() == Method::GET);
-        let resolved = range::resolve(range, header(header::IF_RANGE), &etag, file.length);
+        let lines = |name: HeaderName| request.headers().get_all(name).into_iter().map(HeaderValue::as_bytes);
+        match range::condition(lines(header::IF_MATCH), lines(header::IF_NONE_MATCH), &etag) {
+            Condition::Holds => {}
+            Condition::NotModified => {
+                let response = Response::builder().status(StatusCode::NOT_MODIFIED).header(header::ETAG, etag);
+                return Ok(built(response.body(Body::Empty)));
+            }
+            Condition::Failed => return Err(StatusCode::PRECONDITION_FAILED),
+        }
+        // Section 14.2: a Range on another method than GET is ignored, so HEAD tells about the whole file. So is one that is told twice.
+        let once = |name: HeaderName| {
+            let mut lines = lines(name);
+            lines.next().filter(|_| lines.next().is_none())
+        };
+        let range = once(header::RANGE).filter(|_| request.method() == Method::GET);
+        // Nor does a validator hold that is told twice.
+        let if_range =
+            request.headers().contains_key(header::IF_RANGE).then(|| once(header::IF_RANGE).unwrap_or_default());
+        let resolved = range::resolve(range, if_range, &etag, file.length);
         let (status, first, length) = match resolved {
             Resolved::Whole => (StatusCode::OK, 0, file.length),
             Resolved::Part { first, last } => (StatusCode::PARTIAL_CONTENT, first, last - first + 1),

@@ -1,6 +1,6 @@
 //! librqbit's session, set up for streaming.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use librqbit::{
 };
 use tokio_util::sync::CancellationToken;
 
+use crate::funnel::Funnel;
 use crate::registry::set_aside;
 use crate::storage::Factory;
 use crate::{EngineConfig, NetworkConfig, StartError};
@@ -40,7 +41,7 @@ pub(crate) async fn start(
     config: &EngineConfig,
     peer_id: [u8; 20],
     factory: Factory,
-    proxy: Option<String>,
+    funnel: &Funnel,
     cancel: CancellationToken,
 ) -> Result<Arc<Session>, StartError> {
     if let Err(error) = librqbit::try_increase_nofile_limit() {
@@ -49,7 +50,7 @@ pub(crate) async fn start(
     let folder = folder(&config.state_dir);
     set_broken_aside(&folder.join("session.json"));
     set_broken_aside(&config.state_dir.join("dht.json"));
-    let mut options = options(config, folder, factory, proxy, cancel)?;
+    let mut options = options(config, folder, factory, funnel, cancel);
     options.peer_id = Some(Id20::new(peer_id));
     let session = Session::new_with_opts(config.download_dir.clone(), options).await;
     let session = session.map_err(|error| StartError::Session(format!("{error:#}")))?;
@@ -97,9 +98,9 @@ fn options(
     config: &EngineConfig,
     folder: PathBuf,
     factory: Factory,
-    proxy_url: Option<String>,
+    funnel: &Funnel,
     cancel: CancellationToken,
-) -> Result<SessionOptions, StartError> {
+) -> SessionOptions {
     let network = &config.network;
     let dht_file = config.state_dir.join("dht.json");
     let dht = || DhtSessionConfig {
@@ -112,13 +113,14 @@ fn options(
         keep_alive_interval: Some(KEEP_ALIVE),
         max_request_window: Some(REQUEST_WINDOW),
     };
-    Ok(SessionOptions {
+    let proxy_url = funnel.proxy_url();
+    SessionOptions {
         dht: network.dht.then(dht),
         disable_trackers: !network.trackers,
         disable_local_service_discovery: !network.local_discovery,
         fastresume: true,
         persistence: Some(SessionPersistenceConfig::Json { folder: Some(folder) }),
-        listen: network.listen.map(|addr| listener(network, addr)).transpose().map_err(StartError::Listen)?,
+        listen: funnel.peer_addr().map(|door| listener(network, door)),
         connect: Some(ConnectionOptions { peer_opts: Some(peer_opts), proxy_url, ..ConnectionOptions::default() }),
         default_storage_factory: Some(factory.boxed()),
         cancellation_token: Some(cancel),
@@ -126,24 +128,21 @@ fn options(
         peer_limit: Some(peer_limit(config)),
         client_name_and_version: Some(concat!("Streamshare ", env!("CARGO_PKG_VERSION")).to_owned()),
         ..SessionOptions::default()
-    })
+    }
 }
 
 fn peer_limit(config: &EngineConfig) -> usize {
     config.limits.peers.map_or(PEER_LIMIT, |limit| usize::try_from(limit.get()).unwrap_or(usize::MAX))
 }
 
-fn listener(network: &NetworkConfig, mut addr: SocketAddr) -> std::io::Result<ListenerOptions> {
-    // librqbit announces port 4240 to trackers when it listens on the loopback interface, unless it is told the port.
-    if addr.ip().is_loopback() && addr.port() == 0 {
-        addr = TcpListener::bind(addr)?.local_addr()?;
-    }
-    Ok(ListenerOptions {
-        mode: if network.utp { ListenerMode::TcpAndUtp } else { ListenerMode::TcpOnly },
-        listen_addr: addr,
+/// librqbit hears nobody but the funnel, and tells others of the funnel's door.
+fn listener(network: &NetworkConfig, door: SocketAddr) -> ListenerOptions {
+    ListenerOptions {
+        mode: ListenerMode::TcpOnly,
+        listen_addr: (Ipv4Addr::LOCALHOST, 0).into(),
         enable_upnp_port_forwarding: network.upnp,
-        announce_port: Some(addr.port()).filter(|port| *port != 0),
+        announce_port: Some(door.port()),
         ipv4_only: false,
         ..ListenerOptions::default()
-    })
+    }
 }

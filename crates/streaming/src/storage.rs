@@ -12,8 +12,11 @@ use std::sync::{Arc, OnceLock};
 use librqbit::storage::filesystem::FilesystemStorageFactory;
 use librqbit::storage::{BoxStorageFactory, StorageFactory, StorageFactoryExt, TorrentStorage};
 use librqbit::{ManagedTorrentShared, TorrentMetadata};
+use librqbit_core::lengths::ValidPieceIndex;
 
 use crate::InfoHash;
+use crate::checks::Checks;
+use crate::funnel::Funnel;
 use crate::holes::{AllHoles, Holes};
 use crate::registry::{Record, Registry, SharedFile};
 use crate::torrents::io_error;
@@ -29,6 +32,7 @@ type Result<T> = anyhow::Result<T>;
 pub(crate) struct Factory {
     pub(crate) registry: Arc<Registry>,
     pub(crate) holes: Arc<AllHoles>,
+    pub(crate) funnel: Arc<Funnel>,
 }
 
 impl StorageFactory for Factory {
@@ -39,10 +43,14 @@ impl StorageFactory for Factory {
             Some(Record { folder, shared: Some(files), .. }) => Ok(Box::new(SharedFiles::new(&folder, &files))),
             record @ (Some(Record { shared: None, .. }) | None) => {
                 let files = Box::new(FilesystemStorageFactory::default().create(shared, metadata)?);
-                let holes = self.holes.of(InfoHash(shared.info_hash.0));
-                let piece_length = u64::from(metadata.lengths().default_piece_length());
+                let info_hash = InfoHash(shared.info_hash.0);
+                let holes = self.holes.of(info_hash);
+                let lengths = metadata.lengths();
+                let piece_length = u64::from(lengths.default_piece_length());
                 let offsets = metadata.file_infos.iter().map(|file| file.offset_in_torrent).collect();
-                Ok(Box::new(Downloaded { files, record, holes, piece_length, offsets }))
+                let total_length = metadata.file_infos.iter().map(|file| file.offset_in_torrent + file.len).max();
+                let checks = Checks::new(self.funnel.clone(), info_hash, piece_length, total_length.unwrap_or(0));
+                Ok(Box::new(Downloaded { files, record, holes, checks: Arc::new(checks), piece_length, offsets }))
             }
         }
     }
@@ -63,9 +71,17 @@ struct Downloaded {
     /// Where they lie, until they are opened.
     record: Option<Record>,
     holes: Arc<Holes>,
+    checks: Arc<Checks>,
     piece_length: u64,
     /// Of the files in the torrent.
     offsets: Arc<[u64]>,
+}
+
+impl Downloaded {
+    /// Where a place in a file lies in the torrent.
+    fn offset(&self, file_id: usize, offset: u64) -> Result<u64> {
+        Ok(self.offsets.get(file_id).ok_or_else(|| anyhow::anyhow!("no such file"))? + offset)
+    }
 }
 
 impl TorrentStorage for Downloaded {
@@ -94,18 +110,29 @@ impl TorrentStorage for Downloaded {
     }
 
     fn pread_exact(&self, file_id: usize, offset: u64, buf: &mut [u8]) -> Result<()> {
-        let start = self.offsets.get(file_id).ok_or_else(|| anyhow::anyhow!("no such file"))? + offset;
-        let end = start + (buf.len() as u64).saturating_sub(1);
+        let start = self.offset(file_id, offset)?;
+        let end = start + buf.len() as u64;
         let piece = |byte: u64| u32::try_from(byte / self.piece_length);
-        self.holes.read(piece(start)?..=piece(end)?, || self.files.pread_exact(file_id, offset, buf))
+        self.holes.read(piece(start)?..=piece(end.saturating_sub(1).max(start))?, || {
+            self.files.pread_exact(file_id, offset, buf)
+        })?;
+        self.checks.read(end);
+        Ok(())
     }
 
     fn pwrite_all(&self, file_id: usize, offset: u64, buf: &[u8]) -> Result<()> {
+        self.checks.written(self.offset(file_id, offset)?);
         self.files.pwrite_all(file_id, offset, buf)
     }
 
     fn pwrite_all_vectored(&self, file_id: usize, offset: u64, bufs: [IoSlice<'_>; 2]) -> Result<usize> {
+        self.checks.written(self.offset(file_id, offset)?);
         self.files.pwrite_all_vectored(file_id, offset, bufs)
+    }
+
+    fn on_piece_completed(&self, piece: ValidPieceIndex) -> Result<()> {
+        self.checks.right(piece.get());
+        self.files.on_piece_completed(piece)
     }
 
     fn remove_file(&self, file_id: usize, filename: &Path) -> Result<()> {
@@ -122,8 +149,8 @@ impl TorrentStorage for Downloaded {
 
     fn take(&self) -> Result<Box<dyn TorrentStorage>> {
         let files = self.files.take()?;
-        let (holes, offsets) = (self.holes.clone(), self.offsets.clone());
-        Ok(Box::new(Self { files, record: None, holes, piece_length: self.piece_length, offsets }))
+        let (holes, offsets, checks) = (self.holes.clone(), self.offsets.clone(), self.checks.clone());
+        Ok(Box::new(Self { files, record: None, holes, checks, piece_length: self.piece_length, offsets }))
     }
 }
 

@@ -87,6 +87,21 @@ async fn ranges_over_http() {
         ("Range: bytes=0-1,4-5\r\n", 200, 0, len - 1),
         (&format!("Range: bytes=1-2\r\nIf-Range: {etag}\r\n"), 206, 1, 2),
         ("Range: bytes=1-2\r\nIf-Range: \"other\"\r\n", 200, 0, len - 1),
+        (&format!("Range: bytes=1-2\r\nIf-Range: W/{etag}\r\n"), 200, 0, len - 1),
+        (&format!("Range: bytes=1-2\r\nIf-Range: {etag}\r\nIf-Range: {etag}\r\n"), 200, 0, len - 1),
+        ("Range: bytes=1-2\r\nIf-Range: Wed, 21 Oct 2015 07:28:00 GMT\r\n", 200, 0, len - 1),
+        ("If-Range: \"other\"\r\n", 200, 0, len - 1),
+        ("Range: bytes=-9999999\r\n", 206, 0, len - 1),
+        ("Range:   bytes= 1-2 ,\t\r\n", 206, 1, 2),
+        ("Range: bytes =1-2\r\n", 200, 0, len - 1),
+        ("Range: bytes=1-99999999999999999999999999\r\n", 206, 1, len - 1),
+        ("Range: bytes=-99999999999999999999999999\r\n", 206, 0, len - 1),
+        ("Range: seconds=1-2\r\n", 200, 0, len - 1),
+        ("Range: bytes=1-2\r\nRange: bytes=3-4\r\n", 200, 0, len - 1),
+        ("Range: bytes=0-0,-1\r\n", 200, 0, len - 1),
+        ("If-None-Match: \"other\", W/\"another\"\r\nRange: bytes=1-2\r\n", 206, 1, 2),
+        (&format!("If-Match: \"other\", {etag}\r\nRange: bytes=1-2\r\n"), 206, 1, 2),
+        ("If-Modified-Since: Wed, 21 Oct 2099 07:28:00 GMT\r\n", 200, 0, len - 1),
     ] {
         let answer = site.ask("GET", &site.path, headers).await.unwrap();
         assert_eq!(answer.status, status, "{headers}");
@@ -102,11 +117,30 @@ async fn ranges_over_http() {
         assert_eq!(answer.header("vary"), Some("origin"));
         assert_eq!(answer.header("access-control-allow-origin"), None);
     }
-    let past = site.ask("GET", &site.path, "Range: bytes=700000-\r\n").await.unwrap();
-    assert_eq!((past.status, past.header("content-range"), past.body.len()), (416, Some("bytes */700000"), 0));
-    for range in ["", "Range: bytes=1-2\r\n"] {
+    for range in ["700000-", "700000-700001", "99999999999999999999999999-", "-0"] {
+        let past = site.ask("GET", &site.path, &format!("Range: bytes={range}\r\n")).await.unwrap();
+        assert_eq!((past.status, past.header("content-range"), past.body.len()), (416, Some("bytes */700000"), 0));
+        assert_eq!(past.header("content-length"), Some("0"), "{range}");
+    }
+    for range in ["", "Range: bytes=1-2\r\n", "Range: bytes=700000-\r\n", "Range: bytes=0-1\r\nIf-Range: \"other\"\r\n"]
+    {
         let head = site.ask("HEAD", &site.path, range).await.unwrap();
         assert_eq!((head.status, head.header("content-length"), head.body.len()), (200, Some("700000"), 0));
+        assert_eq!((head.header("content-range"), head.header("accept-ranges")), (None, Some("bytes")));
+    }
+    for method in ["GET", "HEAD"] {
+        for (headers, status) in [
+            (format!("If-None-Match: {etag}\r\n"), 304),
+            (format!("If-None-Match: \"other\"\r\nIf-None-Match: W/{etag}\r\nRange: bytes=1-2\r\n"), 304),
+            ("If-None-Match: *\r\n".to_owned(), 304),
+            ("If-Match: \"other\"\r\n".to_owned(), 412),
+            (format!("If-Match: W/{etag}\r\nIf-None-Match: {etag}\r\n"), 412),
+        ] {
+            let answer = site.ask(method, &site.path, &headers).await.unwrap();
+            assert_eq!((answer.status, answer.body.len()), (status, 0), "{headers}");
+            assert_eq!(answer.header("etag"), (status == 304).then_some(&*etag), "{headers}");
+            assert_eq!(answer.header("vary"), Some("origin"));
+        }
     }
     site.peer.engine.shutdown().await;
 }
@@ -186,10 +220,11 @@ async fn an_empty_file_and_a_page_are_harmless() {
     let info = peer.share(&dir.path().join("Show")).await;
     assert_eq!(info.files.iter().map(|file| &*file.path).collect::<Vec<_>>(), ["1.mp4", "2.mp4", "3.srt"]);
     let empty = peer.open(info.info_hash, 1).await;
-    for range in [None, Some("bytes=0-1")] {
+    for (range, status) in [(None, 200), (Some("bytes=0-1"), 416), (Some("bytes=0-"), 416), (Some("bytes=-5"), 200)] {
         let answer = get(&empty, range).await;
-        let status = if range.is_some() { 416 } else { 200 };
         assert_eq!((answer.status().as_u16(), answer.headers()["content-length"].to_str().unwrap()), (status, "0"));
+        let told = answer.headers().get("content-range").map(|range| range.to_str().unwrap());
+        assert_eq!(told, (status == 416).then_some("bytes */0"));
     }
     let subtitles = get(&peer.open(info.info_hash, 2).await, None).await;
     assert_eq!(subtitles.headers()["content-type"], "application/x-subrip");

@@ -12,10 +12,15 @@ const ABORTED: usize = 200;
 /// Memory that may be more than before, in KiB: what allocators keep. A block of 16 KiB for each seek would be the same again.
 const MEMORY_KIB: u64 = 16 << 10;
 
+/// Threads that may be more than before: what reads the disk while it is asked to ends by itself, in its own time.
+const THREADS: usize = 100;
+
 #[derive(Debug)]
 struct Held {
     tasks: usize,
     handles: usize,
+    /// Of the system.
+    threads: usize,
     memory_kib: u64,
 }
 
@@ -25,6 +30,7 @@ fn held() -> Held {
     Held {
         tasks: tokio::runtime::Handle::current().metrics().num_alive_tasks(),
         handles: std::fs::read_dir("/proc/self/fd").unwrap().count(),
+        threads: std::fs::read_dir("/proc/self/task").unwrap().count(),
         memory_kib: memory.trim().trim_end_matches(" kB").parse().unwrap(),
     }
 }
@@ -67,8 +73,9 @@ async fn seeks_and_aborted_requests_leave_nothing() {
     // What is let go ends in its own time, and all of it.
     let idle = |now: &Held| now.tasks <= before.tasks + 4 && now.handles <= before.handles + 4;
     let now = eventually(held, idle).await;
+    assert!(now.threads < before.threads + THREADS, "{} threads became {}", before.threads, now.threads);
     assert!(now.memory_kib < before.memory_kib + MEMORY_KIB, "{} KiB became {}", before.memory_kib, now.memory_kib);
-    // And it goes on working.
+    // And it goes on working: no reader holds one of the 192 places any more.
     assert!(get(&url, None).await.bytes().await.unwrap() == film);
     leecher.engine.shutdown().await;
     seeder.engine.shutdown().await;

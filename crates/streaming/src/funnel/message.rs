@@ -9,6 +9,8 @@ pub(super) const BITFIELD: u8 = 5;
 pub(super) const REQUEST: u8 = 6;
 pub(super) const PIECE: u8 = 7;
 pub(super) const CANCEL: u8 = 8;
+/// BEP 10.
+pub(super) const EXTENDED: u8 = 20;
 
 /// The number at a place of a payload.
 pub(super) fn number(payload: &[u8], at: usize) -> Option<u32> {

@@ -1,8 +1,8 @@
-//! A peer that librqbit has connected to: what they say to each other is passed on, but for what the pool does: requests, blocks and chokes.
+//! A peer between librqbit and us, whoever connected to whom: what they say to each other is passed on, but for what the pool does: requests, blocks and chokes.
 //! librqbit takes itself to be choked for ever, and asks nothing of it.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -13,7 +13,10 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use super::Connection;
-use super::message::{BITFIELD, CANCEL, CHOKE, HAVE, INTERESTED, NOT_INTERESTED, PIECE, REQUEST, UNCHOKE, number};
+use super::extended;
+use super::message::{
+    BITFIELD, CANCEL, CHOKE, EXTENDED, HAVE, INTERESTED, NOT_INTERESTED, PIECE, REQUEST, UNCHOKE, number,
+};
 use super::swarm::{Outbox, Swarm};
 use crate::Transport;
 use crate::pool::PeerKey;
@@ -25,23 +28,60 @@ const PORTIONS: usize = 32;
 /// Small frames are joined to so many bytes before they are written.
 const JOINED_BYTES: usize = 4 << 10;
 
-/// Runs until either side ends, our handshake having been passed on. Whether the peer is to be given up for good.
-pub(super) async fn relay(
-    client: TcpStream,
-    peer: Box<dyn Connection>,
-    swarm: &Arc<Swarm>,
-    addr: SocketAddr,
-    transport: Transport,
-) -> bool {
-    let (key, outbox, ban) = swarm.enter(addr, transport);
+/// A peer, as far as it matters to know it again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Who {
+    /// Where it is.
+    pub(super) addr: SocketAddr,
+    /// Where it is for librqbit.
+    pub(super) seen: SocketAddr,
+    pub(super) transport: Transport,
+    /// What a peer calls itself that came to us; nothing of one that was connected to.
+    pub(super) came: Option<[u8; 20]>,
+}
+
+/// By what a peer is known again that was shut out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Identity {
+    /// Where it listens.
+    Address(SocketAddr),
+    /// Where it came from; its port is another each time.
+    Host(IpAddr),
+    /// Its name: who comes out of a browser comes from this machine.
+    Name([u8; 20]),
+}
+
+impl Who {
+    /// A peer that is connected to.
+    pub(super) fn dialled(addr: SocketAddr, transport: Transport) -> Self {
+        Self { addr, seen: addr, transport, came: None }
+    }
+
+    /// A peer that came.
+    pub(super) fn came(addr: SocketAddr, transport: Transport, peer_id: [u8; 20]) -> Self {
+        Self { addr, seen: addr, transport, came: Some(peer_id) }
+    }
+
+    pub(super) fn identity(&self) -> Identity {
+        match self.came {
+            None => Identity::Address(self.addr),
+            Some(peer_id) if self.addr.ip().is_loopback() => Identity::Name(peer_id),
+            Some(_) => Identity::Host(self.addr.ip()),
+        }
+    }
+}
+
+/// Runs until either side ends. The handshake of the side that connected has been passed on.
+pub(super) async fn relay(client: TcpStream, peer: Box<dyn Connection>, swarm: &Arc<Swarm>, who: Who) {
+    let (key, outbox, ban) = swarm.enter(who);
     let _leave = Leave { swarm, key };
     let (from_client, to_client) = client.into_split();
     let (from_peer, to_peer) = tokio::io::split(peer);
     let (client_sender, client_receiver) = mpsc::channel(PORTIONS);
     let (peer_sender, peer_receiver) = mpsc::channel(PORTIONS);
     let ended = tokio::select! {
-        ended = hear_peer(swarm, key, from_peer, client_sender) => ended,
-        ended = hear_client(swarm, key, from_client, peer_sender) => ended,
+        ended = hear(from_peer, who.came.is_none(), client_sender, |frame| take_from_peer(swarm, key, who, frame)) => ended,
+        ended = hear(from_client, who.came.is_some(), peer_sender, |frame| Ok(take_from_client(swarm, key, frame))) => ended,
         ended = tell(to_client, client_receiver, None) => ended,
         ended = tell(to_peer, peer_receiver, Some(outbox)) => ended,
         () = ban.cancelled() => Ok(()),
@@ -49,7 +89,6 @@ pub(super) async fn relay(
     if let Err(error) = ended {
         tracing::debug!(info_hash = %swarm.info_hash, %error, "a peer is gone");
     }
-    ban.is_cancelled() && !swarm.has_ended()
 }
 
 struct Leave<'a> {
@@ -63,16 +102,16 @@ impl Drop for Leave<'_> {
     }
 }
 
-/// What a peer says.
-async fn hear_peer(
-    swarm: &Arc<Swarm>,
-    key: PeerKey,
+/// Reads what one side says, and passes on what `take` leaves of each frame. `is_asked` tells that its handshake is to come, being the answer
+/// to the other's.
+async fn hear(
     mut reader: impl AsyncRead + Unpin,
-    client: mpsc::Sender<Bytes>,
+    mut is_asked: bool,
+    other: mpsc::Sender<Bytes>,
+    mut take: impl FnMut(Frame) -> io::Result<Option<Bytes>>,
 ) -> io::Result<()> {
     let mut frames = Frames::new(FRAME_BYTES_MAX);
     let mut buffer = vec![0; READ_BYTES];
-    let mut is_greeted = false;
     loop {
         let count = reader.read(&mut buffer).await?;
         if count == 0 {
@@ -80,24 +119,24 @@ async fn hear_peer(
         }
         frames.push(&buffer[..count]);
         let mut passed = BytesMut::new();
-        if !is_greeted {
+        if is_asked {
             let Some(handshake) = frames.next_handshake().map_err(io::Error::other)? else { continue };
             passed.extend_from_slice(&handshake.to_bytes());
-            is_greeted = true;
+            is_asked = false;
         }
         while let Some(frame) = frames.next_frame().map_err(io::Error::other)? {
-            if take(swarm, key, &frame)? {
-                passed.extend_from_slice(&frame.into_bytes());
+            if let Some(bytes) = take(frame)? {
+                passed.extend_from_slice(&bytes);
             }
         }
-        if !passed.is_empty() && client.send(passed.freeze()).await.is_err() {
+        if !passed.is_empty() && other.send(passed.freeze()).await.is_err() {
             return Ok(());
         }
     }
 }
 
-/// Tells the pool of a peer's message; whether librqbit is to hear it, too.
-fn take(swarm: &Arc<Swarm>, key: PeerKey, frame: &Frame) -> io::Result<bool> {
+/// Tells the pool of a peer's message; what librqbit is to hear of it.
+fn take_from_peer(swarm: &Arc<Swarm>, key: PeerKey, who: Who, frame: Frame) -> io::Result<Option<Bytes>> {
     let payload = frame.payload();
     let is_right = match frame.id() {
         Some(PIECE) => {
@@ -105,55 +144,38 @@ fn take(swarm: &Arc<Swarm>, key: PeerKey, frame: &Frame) -> io::Result<bool> {
                 return Err(io::ErrorKind::InvalidData.into());
             };
             let length = u32::try_from(payload.len() - 8).map_err(io::Error::other)?;
-            let bytes = frame.clone().into_bytes();
-            let is_right = swarm.act_on(Some(&bytes), |pool, now| pool.block(key, (piece, begin), length, now));
-            return if is_right { Ok(false) } else { Err(io::ErrorKind::InvalidData.into()) };
+            let sum = swarm.checksum(&payload[8..]);
+            let bytes = frame.into_bytes();
+            let is_right = swarm.act_on(Some(&bytes), |pool, now| pool.block(key, (piece, begin), length, sum, now));
+            return if is_right { Ok(None) } else { Err(io::ErrorKind::InvalidData.into()) };
         }
         Some(id @ (CHOKE | UNCHOKE)) => {
             swarm.act(|pool, now| pool.choke(key, id == CHOKE, now));
-            return Ok(false);
+            return Ok(None);
         }
         Some(BITFIELD) => swarm.act(|pool, now| pool.bitfield(key, payload, now)),
         Some(HAVE) => match number(payload, 0) {
             Some(piece) => swarm.act(|pool, now| pool.have(key, piece, now)),
             None => false,
         },
+        // To librqbit, who comes through the door comes from this machine.
+        Some(EXTENDED) if who.came.is_some() && payload.first() == Some(&0) && !who.addr.ip().is_loopback() => {
+            return Ok(extended::introduce(&payload[1..], who.addr.ip()));
+        }
         _ => true,
     };
-    if is_right { Ok(true) } else { Err(io::ErrorKind::InvalidData.into()) }
+    if is_right { Ok(Some(frame.into_bytes())) } else { Err(io::ErrorKind::InvalidData.into()) }
 }
 
-/// What librqbit says.
-async fn hear_client(
-    swarm: &Arc<Swarm>,
-    key: PeerKey,
-    mut reader: impl AsyncRead + Unpin,
-    peer: mpsc::Sender<Bytes>,
-) -> io::Result<()> {
-    let mut frames = Frames::new(FRAME_BYTES_MAX);
-    let mut buffer = vec![0; READ_BYTES];
-    loop {
-        let count = reader.read(&mut buffer).await?;
-        if count == 0 {
-            return Ok(());
-        }
-        frames.push(&buffer[..count]);
-        let mut passed = BytesMut::new();
-        while let Some(frame) = frames.next_frame().map_err(io::Error::other)? {
-            match frame.id() {
-                // It thinks that it is choked, and has asked for nothing.
-                Some(REQUEST | CANCEL) => continue,
-                Some(id @ (INTERESTED | NOT_INTERESTED)) => {
-                    swarm.act(|pool, now| pool.want(key, id == INTERESTED, now));
-                }
-                _ => {}
-            }
-            passed.extend_from_slice(&frame.into_bytes());
-        }
-        if !passed.is_empty() && peer.send(passed.freeze()).await.is_err() {
-            return Ok(());
-        }
+/// Tells the pool of librqbit's message; what the peer is to hear of it.
+fn take_from_client(swarm: &Arc<Swarm>, key: PeerKey, frame: Frame) -> Option<Bytes> {
+    match frame.id() {
+        // It thinks that it is choked, and has asked for nothing.
+        Some(REQUEST | CANCEL) => return None,
+        Some(id @ (INTERESTED | NOT_INTERESTED)) => swarm.act(|pool, now| pool.want(key, id == INTERESTED, now)),
+        _ => {}
     }
+    Some(frame.into_bytes())
 }
 
 /// Writes what is to be said; what the pool says goes first.

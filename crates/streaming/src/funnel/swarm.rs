@@ -1,6 +1,7 @@
 //! A torrent's pool with the connections around it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
@@ -12,13 +13,17 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use super::message::{CANCEL, HAVE, REQUEST, UNCHOKE};
+use super::relay::{Identity, Who};
 use super::{lane, lock};
 use crate::pool::{Effect, Geometry, LaneKey, PeerKey, Place, Pool, ReaderKey};
 use crate::readers::Role;
-use crate::{InfoHash, Transport};
+use crate::{InfoHash, LivePeer};
 
 /// How often the time is told to a pool in which something is asked for.
 const TICK: Duration = Duration::from_millis(40);
+
+/// Peers that are remembered when they have left.
+const LEFT_MAX: usize = 256;
 
 /// What is said to a peer or a lane by the pool. Not bounded, since the pool is: it asks a peer for 250 blocks at most, and a lane gets no
 /// block that librqbit did not ask it for.
@@ -32,6 +37,8 @@ pub(crate) struct Swarm {
     inner: Mutex<Inner>,
     next: AtomicU64,
     lanes_opened: AtomicU32,
+    /// The key of the blocks' checksums.
+    checksums: RandomState,
     changed: Arc<Notify>,
     tasks: TaskTracker,
     cancel: CancellationToken,
@@ -44,11 +51,14 @@ struct Inner {
     lanes: BTreeMap<LaneKey, LaneEnd>,
     /// Ports of this machine that lanes come from.
     lane_addrs: BTreeSet<SocketAddr>,
+    /// Peers that have left, the latest last: a lie may come out later.
+    left: VecDeque<(PeerKey, Identity)>,
+    /// Peers that sent what is wrong; until the torrent is removed or the program ends.
+    banned: BTreeSet<Identity>,
 }
 
 struct PeerEnd {
-    addr: SocketAddr,
-    transport: Transport,
+    who: Who,
     outbox: mpsc::UnboundedSender<Bytes>,
     ban: CancellationToken,
 }
@@ -72,6 +82,8 @@ impl Swarm {
             peers: BTreeMap::new(),
             lanes: BTreeMap::new(),
             lane_addrs: BTreeSet::new(),
+            left: VecDeque::new(),
+            banned: BTreeSet::new(),
         };
         let swarm = Arc::new(Self {
             info_hash,
@@ -80,6 +92,7 @@ impl Swarm {
             inner: Mutex::new(inner),
             next: AtomicU64::new(1),
             lanes_opened: AtomicU32::new(0),
+            checksums: RandomState::new(),
             changed: Arc::default(),
             tasks: tasks.clone(),
             cancel: cancel.clone(),
@@ -89,9 +102,11 @@ impl Swarm {
         swarm
     }
 
-    /// How a peer is connected, where it is.
-    pub(crate) fn transport(&self, addr: SocketAddr) -> Option<Transport> {
-        lock(&self.inner).peers.values().find(|peer| peer.addr == addr).map(|peer| peer.transport)
+    /// Where a peer is and how it is connected, of whose address librqbit tells.
+    pub(crate) fn live_peer(&self, seen: SocketAddr) -> Option<LivePeer> {
+        let inner = lock(&self.inner);
+        let who = inner.peers.values().map(|peer| peer.who).find(|who| who.seen == seen)?;
+        Some(LivePeer { addr: who.addr, transport: who.transport })
     }
 
     /// Whether an address is a lane's.
@@ -121,22 +136,35 @@ impl Swarm {
         reader
     }
 
-    pub(super) fn enter(
-        self: &Arc<Self>,
-        addr: SocketAddr,
-        transport: Transport,
-    ) -> (PeerKey, Outbox, CancellationToken) {
+    pub(super) fn enter(self: &Arc<Self>, who: Who) -> (PeerKey, Outbox, CancellationToken) {
         let key = self.next.fetch_add(1, Ordering::Relaxed);
         let (outbox, receiver) = mpsc::unbounded_channel();
         let ban = self.cancel.child_token();
-        lock(&self.inner).peers.insert(key, PeerEnd { addr, transport, outbox, ban: ban.clone() });
+        lock(&self.inner).peers.insert(key, PeerEnd { who, outbox, ban: ban.clone() });
         self.act(|pool, now| pool.add_peer(key, now));
         (key, receiver, ban)
     }
 
     pub(super) fn leave(self: &Arc<Self>, key: PeerKey) {
-        lock(&self.inner).peers.remove(&key);
+        let mut inner = lock(&self.inner);
+        if let Some(peer) = inner.peers.remove(&key) {
+            inner.left.push_back((key, peer.who.identity()));
+            if inner.left.len() > LEFT_MAX {
+                inner.left.pop_front();
+            }
+        }
+        drop(inner);
         self.act(|pool, now| pool.remove_peer(key, now));
+    }
+
+    /// Whether a peer has sent what is wrong.
+    pub(super) fn is_banned(&self, who: &Who) -> bool {
+        lock(&self.inner).banned.contains(&who.identity())
+    }
+
+    /// A checksum of a block's bytes; who does not know the key cannot make two that have the same.
+    pub(super) fn checksum(&self, block: &[u8]) -> u64 {
+        self.checksums.hash_one(block)
     }
 
     /// Tells the pool something, and does what comes of it.
@@ -154,9 +182,8 @@ impl Swarm {
                 Effect::Request(peer, place, length) => inner.to_peer(peer, request(REQUEST, place, length)),
                 Effect::Cancel(peer, place, length) => inner.to_peer(peer, request(CANCEL, place, length)),
                 Effect::Ban(peer) => {
-                    if let Some(peer) = inner.peers.get(&peer) {
-                        peer.ban.cancel();
-                    }
+                    tracing::info!(info_hash = %self.info_hash, "a peer sent what is wrong and is shut out");
+                    inner.ban(peer);
                 }
                 Effect::Open(key) => {
                     let (outbox, receiver) = mpsc::unbounded_channel();
@@ -215,10 +242,6 @@ impl Swarm {
         self.act(|pool, now| pool.lane_ended(key, now));
     }
 
-    pub(super) fn has_ended(&self) -> bool {
-        self.cancel.is_cancelled()
-    }
-
     /// Ends everything.
     pub(super) fn end(&self) {
         self.cancel.cancel();
@@ -226,6 +249,17 @@ impl Swarm {
 }
 
 impl Inner {
+    fn ban(&mut self, key: PeerKey) {
+        let identity = match self.peers.get(&key) {
+            Some(peer) => {
+                peer.ban.cancel();
+                Some(peer.who.identity())
+            }
+            None => self.left.iter().find(|(left, _)| *left == key).map(|(_, identity)| *identity),
+        };
+        self.banned.extend(identity);
+    }
+
     fn to_peer(&self, key: PeerKey, frame: Bytes) {
         if let Some(peer) = self.peers.get(&key) {
             // One that has just left needs nothing.

@@ -37,11 +37,15 @@ impl Pool {
             return None;
         }
         let expected = peer.line.expected(peer.asked);
-        let fits = |place: Place| peer.has.contains(place.0) && self.trust.may_ask(place.0, key);
-        let open = self.blocks.iter().filter(|(place, block)| block.asked.is_empty() && fits(**place));
-        let mut open: Vec<_> = open.map(|(place, _)| (self.rank(*place), *place)).collect();
+        let open = self.blocks.iter().filter(|(place, block)| block.asked.is_empty() && peer.has.contains(place.0));
+        let open = open.map(|(place, _)| *place).filter(|place| self.may_bring(place.0, key));
+        let mut open: Vec<_> = open.map(|place| (self.rank(place), place)).collect();
+        // What this one alone may bring is not left to others.
+        if let Some((_, alone)) = open.iter().filter(|(_, place)| self.trust.owner(place.0).is_some()).min() {
+            return Some(*alone);
+        }
         // What the others would have brought by the time that this peer brings one is left to them.
-        let skip = self.brought_by_others(key, expected);
+        let skip = open.iter().min().map_or(0, |(_, (piece, _))| self.brought_by_others(key, *piece, expected));
         let first = if open.len() > skip {
             let (_, (rank, place), _) = open.select_nth_unstable(skip);
             Some((*rank, *place))
@@ -52,12 +56,27 @@ impl Pool {
             !block.asked.is_empty()
                 && block.asked.len() < ASKED_MAX
                 && block.asked.iter().all(|asked| asked.peer != key && self.left(asked, now) > 2.0 * expected + SOONER)
-                && fits(**place)
+                && peer.has.contains(place.0)
         });
         let late = late.map(|(place, _)| (self.rank(*place), *place)).min().filter(|(rank, _)| *rank < URGENT_BYTES);
         match (late, first) {
             (Some(late), Some(first)) => Some(late.min(first).1),
             (late, first) => late.or(first).map(|(_, place)| place),
+        }
+    }
+
+    /// Whether a peer may be asked for a piece that it has. One that was wrong is brought by one peer alone, each having its turn. (Not to the
+    /// end where it is late: a liar may not hold it up.)
+    fn may_bring(&self, piece: u32, key: PeerKey) -> bool {
+        match self.trust.owner(piece) {
+            None => true,
+            Some(Some(owner)) => owner == key,
+            Some(None) => {
+                let is_better = |(other, peer): (&PeerKey, &super::Peer)| {
+                    !peer.is_choking && peer.has.contains(piece) && !self.trust.had_turn(piece, *other)
+                };
+                !self.trust.had_turn(piece, key) || !self.peers.iter().any(is_better)
+            }
         }
     }
 
@@ -78,23 +97,23 @@ impl Pool {
         }
     }
 
-    /// How many of the blocks that nobody was asked for yet the other peers would bring in so many seconds.
-    fn brought_by_others(&self, key: PeerKey, seconds: f64) -> usize {
-        let (mut rate, mut asked) = (0.0, 0);
-        for (other, peer) in &self.peers {
-            if *other != key && !peer.is_choking {
-                rate += peer.line.rate().unwrap_or_default();
-                asked += peer.asked;
-            }
-        }
+    /// How many of the blocks that nobody was asked for yet the other peers would bring before this one brings one, in so many seconds.
+    /// Only who has the piece that comes first counts, and is sooner: the soonest of all leaves nothing to others, so that somebody asks.
+    fn brought_by_others(&self, key: PeerKey, piece: u32, seconds: f64) -> usize {
+        // Three quarters of it, and later by what guesses are wrong by: rather ask one too early than let its line idle.
+        let within = seconds * 0.75 - SOONER;
+        let others = self.peers.iter().filter(|(other, peer)| {
+            **other != key && !peer.is_choking && peer.has.contains(piece) && peer.line.expected(peer.asked) < seconds
+        });
         #[allow(
             clippy::cast_precision_loss,
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "some hundred; a negative number is none"
         )]
-        // Three quarters of it, and later by what guesses are wrong by: rather ask one too early than let its line idle.
-        let blocks = (rate * (seconds * 0.75 - SOONER) - asked as f64) as usize;
+        let blocks = others
+            .map(|(_, peer)| peer.line.rate().map_or(0.0, |rate| rate * within - peer.asked as f64))
+            .sum::<f64>() as usize;
         blocks
     }
 }

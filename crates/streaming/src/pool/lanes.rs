@@ -12,7 +12,7 @@ const ACTIVE_MAX: usize = 4;
 const ASKING: Duration = Duration::from_millis(300);
 /// A piece that was brought a moment ago is being checked: nobody needs to ask for it.
 const CHECKING: Duration = Duration::from_millis(700);
-/// How long librqbit is not connected again after it has ended a lane.
+/// How long librqbit is not connected again after it has ended a lane, unless that was for a wrong piece: it may be paused.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long the lanes that there are have to be asked before there is another one for more speed.
 const STARVED_AFTER: Duration = Duration::from_millis(500);
@@ -78,10 +78,11 @@ impl Pool {
         if self.lanes.all.remove(&key).is_none() {
             return;
         }
+        let (was_wrong, liars) = self.trust.lane_failed(key);
+        self.ban(liars);
         self.drop_lane_blocks(key);
-        self.lanes.not_before = Some(now + PAUSE);
-        if let Some(guilty) = self.trust.failed() {
-            self.effects.push_back(Effect::Ban(guilty));
+        if !was_wrong {
+            self.lanes.not_before = Some(now + PAUSE);
         }
         self.review(now);
     }
@@ -206,5 +207,6 @@ impl Pool {
         let places: Vec<Place> =
             self.blocks.iter().filter(|(_, block)| block.lanes.contains(&key)).map(|(place, _)| *place).collect();
         places.into_iter().for_each(|place| self.cancel(key, place));
+        self.trust.lane_gone(key);
     }
 }

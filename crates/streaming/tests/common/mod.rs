@@ -6,12 +6,16 @@
     reason = "each test binary uses a part of it, and a test may panic"
 )]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 
 use streamshare_streaming::{
@@ -156,5 +160,126 @@ impl Gate {
 
     pub fn set(&self, mode: Mode) {
         self.mode.send_replace(mode);
+    }
+}
+
+/// A way to a peer, which counts, and may falsify the blocks that the peer gives.
+#[derive(Debug, Default)]
+pub struct Way {
+    opened: AtomicUsize,
+    /// Connections that either side ended.
+    ended: AtomicUsize,
+    blocks: AtomicUsize,
+    /// How many blocks of each piece.
+    pieces: Mutex<BTreeMap<u32, usize>>,
+    shut: streamshare_streaming::CancellationToken,
+}
+
+impl Way {
+    pub async fn start(target: SocketAddr, lies: bool) -> (SocketAddr, Arc<Self>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (addr, way) = (listener.local_addr().unwrap(), Arc::new(Self::default()));
+        tokio::spawn({
+            let way = way.clone();
+            async move {
+                while let Ok((near, _)) = listener.accept().await {
+                    tokio::spawn(way.clone().pass(near, target, lies));
+                }
+            }
+        });
+        (addr, way)
+    }
+
+    async fn pass(self: Arc<Self>, near: TcpStream, target: SocketAddr, lies: bool) {
+        self.opened.fetch_add(1, Ordering::SeqCst);
+        let far = TcpStream::connect(target).await.unwrap();
+        let ((mut from_near, mut to_near), (mut from_far, mut to_far)) = (near.into_split(), far.into_split());
+        tokio::select! {
+            _ = tokio::io::copy(&mut from_near, &mut to_far) => {}
+            _ = self.back(&mut from_far, &mut to_near, lies) => {}
+            () = self.shut.cancelled() => {}
+        }
+        self.ended.fetch_add(1, Ordering::SeqCst);
+    }
+
+    async fn back(&self, from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf, lies: bool) -> std::io::Result<()> {
+        let mut hello = [0; 68];
+        from.read_exact(&mut hello).await?;
+        to.write_all(&hello).await?;
+        while let Ok(length) = from.read_u32().await {
+            let mut message = vec![0; length.try_into().unwrap()];
+            from.read_exact(&mut message).await?;
+            if message.first() == Some(&7) {
+                self.blocks.fetch_add(1, Ordering::SeqCst);
+                let piece = u32::from_be_bytes(message[1..5].try_into().unwrap());
+                *self.pieces.lock().unwrap().entry(piece).or_default() += 1;
+                *message.last_mut().unwrap() ^= u8::from(lies);
+            }
+            to.write_all(&[&length.to_be_bytes(), &message[..]].concat()).await?;
+        }
+        Ok(())
+    }
+
+    /// Lets nothing through any more.
+    pub fn shut(&self) {
+        self.shut.cancel();
+    }
+
+    /// How many blocks of each piece it gave.
+    pub fn pieces(&self) -> BTreeMap<u32, usize> {
+        self.pieces.lock().unwrap().clone()
+    }
+
+    /// Connections, those that ended, and blocks.
+    pub fn count(&self) -> [usize; 3] {
+        [&self.opened, &self.ended, &self.blocks].map(|count| count.load(Ordering::SeqCst))
+    }
+}
+
+/// A peer that comes, has everything, and gives a block every so often, until it is no more wanted; the pieces that it gave something of.
+pub async fn seed(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    info: TorrentInfo,
+    film: Arc<Vec<u8>>,
+    pace: Duration,
+) -> BTreeSet<u32> {
+    let mut given = BTreeSet::new();
+    // It ends when the other side does.
+    let _ = give(&mut stream, &info, &film, pace, &mut given).await;
+    given
+}
+
+async fn give(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    info: &TorrentInfo,
+    film: &[u8],
+    pace: Duration,
+    given: &mut BTreeSet<u32>,
+) -> std::io::Result<()> {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let name = format!("-XX0001-{:012}", COUNT.fetch_add(1, Ordering::Relaxed));
+    let hello = [b"\x13BitTorrent protocol", &[0; 8][..], &info.info_hash.0, name.as_bytes()].concat();
+    stream.write_all(&hello).await?;
+    stream.read_exact(&mut [0; 68]).await?;
+    let bitfield = vec![0xff; info.piece_count.div_ceil(8) as usize];
+    let length = u32::try_from(bitfield.len() + 1).unwrap();
+    stream.write_all(&[&length.to_be_bytes(), &[5][..], &bitfield, &[0, 0, 0, 1, 1]].concat()).await?;
+    let piece_bytes = film.len() / info.piece_count as usize;
+    loop {
+        let length = stream.read_u32().await?;
+        let mut message = vec![0; length.try_into().unwrap()];
+        stream.read_exact(&mut message).await?;
+        if message.first() != Some(&6) {
+            continue;
+        }
+        let number = |at: usize| u32::from_be_bytes(message[at..at + 4].try_into().unwrap());
+        let at = number(1) as usize * piece_bytes + number(5) as usize;
+        let block = &film[at..at + number(9) as usize];
+        if !pace.is_zero() {
+            tokio::time::sleep(pace).await;
+        }
+        stream.write_all(&[&(number(9) + 9).to_be_bytes(), &[7][..], &message[1..9], block].concat()).await?;
+        stream.flush().await?;
+        given.insert(number(1));
     }
 }

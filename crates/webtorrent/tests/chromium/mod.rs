@@ -80,7 +80,8 @@ pub(crate) struct Page {
 
 impl Browser {
     pub(crate) async fn start() -> Self {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parts/browser.mjs");
+        // From the manifest of either crate whose tests use this.
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../webtorrent/tests/parts/browser.mjs");
         let mut child = Command::new("node")
             .arg(script)
             .stdin(Stdio::piped())
