@@ -75,7 +75,8 @@ impl Engine {
         let holes = Arc::new(holes);
         let factory = Factory { registry: registry.clone(), holes: holes.clone() };
         let tasks = TaskTracker::new();
-        let funnel = Funnel::start(&config.network, &tasks, cancel.clone()).await.map_err(StartError::Listen)?;
+        let funnel = Funnel::start(&config.network, session::peer_limit(&config), &tasks, cancel.clone());
+        let funnel = funnel.await.map_err(StartError::Listen)?;
         let session = session::start(&config, peer_id, factory, funnel.proxy_url(), cancel.child_token()).await?;
         funnel.attach(&session);
         if let Err(error) = handover::finish_all(&session, &registry, &config.state_dir).await {

@@ -10,6 +10,7 @@
 mod lane;
 mod message;
 mod relay;
+mod seats;
 mod socks;
 mod swarm;
 
@@ -30,6 +31,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::pool::Geometry;
 use crate::{InfoHash, LivePeer, NetworkConfig, Stats, Transport};
+pub(crate) use seats::librqbit_limit;
 pub(crate) use swarm::Reader;
 use swarm::Swarm;
 
@@ -52,6 +54,8 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
 pub(crate) struct Funnel {
     addr: SocketAddr,
     password: String,
+    /// Peers a torrent.
+    peers: usize,
     has_lanes: bool,
     session: OnceLock<Weak<Session>>,
     has_session: Notify,
@@ -67,6 +71,7 @@ impl Funnel {
     /// Listens on a free port of the loopback interface, until `cancel`.
     pub(crate) async fn start(
         network: &NetworkConfig,
+        peers: usize,
         tasks: &TaskTracker,
         cancel: CancellationToken,
     ) -> std::io::Result<Arc<Self>> {
@@ -77,6 +82,7 @@ impl Funnel {
         let funnel = Arc::new(Self {
             addr: listener.local_addr()?,
             password: data_encoding::HEXLOWER.encode(&secret),
+            peers,
             has_lanes: network.listen.is_some(),
             session: OnceLock::new(),
             has_session: Notify::new(),
@@ -114,7 +120,7 @@ impl Funnel {
         let metadata = handle.metadata.load_full()?;
         let lengths = metadata.lengths();
         let geometry = Geometry { piece_count: lengths.total_pieces(), piece_bytes: lengths.default_piece_length() };
-        let made = || Swarm::new(info_hash, geometry, listener, &self.tasks, &self.cancel);
+        let made = || Swarm::new(info_hash, geometry, self.peers, listener, &self.tasks, &self.cancel);
         Some(lock(&self.swarms).entry(info_hash).or_insert_with(made).clone())
     }
 
@@ -179,20 +185,23 @@ impl Funnel {
         client.set_nodelay(true)?;
         let limited = tokio::time::timeout(FIRST_BYTES_TIMEOUT, socks::target(&mut client, &self.password));
         let target = limited.await??;
-        let connected = tokio::time::timeout(CONNECT_TIMEOUT, self.connect(target)).await;
-        let connected = connected.map_err(std::io::Error::from).flatten();
-        socks::reply(&mut client, connected.as_ref().err()).await?;
-        let (mut peer, transport) = connected?;
+        socks::reply(&mut client).await?;
         let mut first = [0; Handshake::BYTES];
         let Some(handshake) = handshake(&mut client, &mut first).await? else {
+            let (peer, _) = self.connect(target).await?;
             return pass(client, peer, &[]).await;
         };
         self.wait_for_session().await;
         let info_hash = InfoHash(handshake.info_hash.0);
-        let Some(swarm) = self.swarm(info_hash) else { return pass(client, peer, &first).await };
+        let Some(swarm) = self.swarm(info_hash) else {
+            let (peer, _) = self.connect(target).await?;
+            return pass(client, peer, &first).await;
+        };
         if lock(&self.banned).contains(&(info_hash, target)) {
             return Ok(());
         }
+        let Some(_seat) = swarm.seats.wait(&client).await else { return Ok(()) };
+        let (mut peer, transport) = self.connect(target).await?;
         tokio::io::AsyncWriteExt::write_all(&mut peer, &first).await?;
         if relay::relay(client, peer, &swarm, target, transport).await {
             tracing::info!(%info_hash, "a peer sent what is wrong and is not connected again");
@@ -209,6 +218,13 @@ impl Funnel {
     }
 
     async fn connect(&self, target: SocketAddr) -> std::io::Result<(Box<dyn Connection>, Transport)> {
+        tokio::time::timeout(CONNECT_TIMEOUT, self.connect_somehow(target))
+            .await
+            .map_err(std::io::Error::from)
+            .flatten()
+    }
+
+    async fn connect_somehow(&self, target: SocketAddr) -> std::io::Result<(Box<dyn Connection>, Transport)> {
         let tcp = async {
             let stream = TcpStream::connect(target).await?;
             stream.set_nodelay(true)?;

@@ -19,7 +19,7 @@ use crate::{EngineConfig, NetworkConfig, StartError};
 
 /// Permits of librqbit's disk semaphore. Each open stream holds one, and all other disk access needs one.
 pub(crate) const DISK_PERMITS: usize = crate::server::MAX_STREAMS + 64;
-/// Peers a torrent; dead addresses take up places of the default 128.
+/// Peers a torrent, where nobody says otherwise.
 const PEER_LIMIT: usize = 256;
 /// The funnel's own, and time to say so.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(crate::funnel::CONNECT_TIMEOUT.as_secs() + 1);
@@ -112,6 +112,9 @@ fn options(
         keep_alive_interval: Some(KEEP_ALIVE),
         max_request_window: Some(REQUEST_WINDOW),
     };
+    // Where there is no funnel nobody else keeps the limit.
+    let peers = peer_limit(config);
+    let peers = if proxy_url.is_some() { crate::funnel::librqbit_limit(peers) } else { peers };
     Ok(SessionOptions {
         dht: network.dht.then(dht),
         disable_trackers: !network.trackers,
@@ -123,13 +126,14 @@ fn options(
         default_storage_factory: Some(factory.boxed()),
         cancellation_token: Some(cancel),
         runtime_worker_threads: Some(DISK_PERMITS),
-        peer_limit: Some(peer_limit(config)),
+        peer_limit: Some(peers),
         client_name_and_version: Some(concat!("Streamshare ", env!("CARGO_PKG_VERSION")).to_owned()),
         ..SessionOptions::default()
     })
 }
 
-fn peer_limit(config: &EngineConfig) -> usize {
+/// Peers a torrent.
+pub(crate) fn peer_limit(config: &EngineConfig) -> usize {
     config.limits.peers.map_or(PEER_LIMIT, |limit| usize::try_from(limit.get()).unwrap_or(usize::MAX))
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use common::{Peer, config, eventually, get, noise, write};
-use streamshare_streaming::{EngineConfig, InfoHash, Keeping, Limits, State};
+use streamshare_streaming::{EngineConfig, InfoHash, Keeping, Limits, Source, State};
 
 const MIB: usize = 1 << 20;
 
@@ -32,6 +32,21 @@ for _ in sys.stdin:
     print(json.dumps({'pieces': [bool(bit) for bit in status.pieces], 'failed': status.total_failed_bytes}), flush=True)
 ";
 
+/// Gives a whole film, as libtorrent does, and tells where.
+const SEEDER: &str = r"
+import sys, time, libtorrent as lt
+session = lt.session({'listen_interfaces': '127.0.0.1:0', 'enable_dht': False, 'enable_lsd': False, 'enable_upnp': False,
+    'enable_natpmp': False, 'enable_outgoing_utp': False, 'allow_multiple_connections_per_ip': True}, flags=0)
+session.add_extension('ut_metadata')
+params = lt.add_torrent_params()
+params.ti, params.save_path = lt.torrent_info(sys.argv[1]), sys.argv[2]
+torrent = session.add_torrent(params)
+while not (torrent.status().is_seeding and session.listen_port()):
+    time.sleep(0.02)
+print(session.listen_port(), flush=True)
+sys.stdin.read()
+";
+
 /// libtorrent, connected to one peer.
 struct Foreign {
     process: Child,
@@ -47,6 +62,17 @@ impl Foreign {
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python3 is installed");
         let answers = std::io::BufReader::new(process.stdout.take().unwrap()).lines();
         Self { process, answers }
+    }
+
+    /// One that has all of a film, and its port.
+    fn seed(torrent: &Path, folder: &Path) -> (Self, u16) {
+        use std::io::BufRead;
+        let mut command = Command::new("/usr/bin/python3");
+        command.args(["-c", SEEDER]).arg(torrent).arg(folder).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = command.spawn().expect("python3 is installed");
+        let mut answers = std::io::BufReader::new(process.stdout.take().unwrap()).lines();
+        let port = answers.next().unwrap().unwrap().parse().unwrap();
+        (Self { process, answers }, port)
     }
 
     /// The pieces that it has, and the bytes that it got and that were wrong.
@@ -213,4 +239,38 @@ async fn limits_hold_and_give_way() {
     assert_eq!(viewer.engine.account(film).unwrap().keeping, Keeping::Kept);
     viewer.engine.remove(film, true).await.unwrap();
     assert_eq!(files(), Vec::<PathBuf>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn few_peers_are_enough() {
+    let dir = tempfile::tempdir().unwrap();
+    let maker = Peer::start(&dir.path().join("maker")).await;
+    let bytes = noise(3 * MIB, 7);
+    let film = maker.share(&write(&dir.path().join("film.mkv"), &bytes)).await.info_hash;
+    maker.engine.shutdown().await;
+    let torrent = dir.path().join(format!("maker/state/session/{film}.torrent"));
+    let seeders = [(); 2].map(|()| Foreign::seed(&torrent, dir.path()));
+    // Nobody listens there.
+    let dead = [(); 6].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port());
+    let ports = dead.into_iter().chain(seeders.iter().map(|(_, port)| *port));
+    let peers: String = ports.map(|port| format!("&x.pe=127.0.0.1:{port}")).collect();
+    // One peer at a time, and not so fast.
+    const SPEED: u32 = 2 << 20;
+    let limits = Limits { peers: NonZeroU32::new(1), download_bps: NonZeroU32::new(SPEED), ..Limits::default() };
+    let home = dir.path().join("viewer");
+    let viewer = Peer::start_with(limited(&home, limits), &home).await;
+    viewer.add(Source::Link(format!("magnet:?xt=urn:btih:{film}{peers}"))).await;
+    let begun = std::time::Instant::now();
+    let url = viewer.open(film, 0).await;
+    let mut answer = get(&url, None).await;
+    let mut got = Vec::new();
+    while let Some(chunk) = answer.chunk().await.unwrap() {
+        got.extend_from_slice(&chunk);
+        let connected = viewer.engine.peers(film);
+        assert!(connected.len() <= 1, "{connected:?}");
+    }
+    assert!(got == bytes);
+    // librqbit lets a second's worth through at once.
+    let least = (bytes.len() as f64 - f64::from(SPEED)) / f64::from(SPEED);
+    assert!(begun.elapsed().as_secs_f64() > least * 0.9, "after {:?}", begun.elapsed());
 }

@@ -4,6 +4,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use streamshare_webtorrent::wire::limits::FRAME_BYTES_MAX;
@@ -12,9 +13,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use super::Connection;
 use super::message::{BITFIELD, CANCEL, CHOKE, HAVE, INTERESTED, NOT_INTERESTED, PIECE, REQUEST, UNCHOKE, number};
 use super::swarm::{Outbox, Swarm};
+use super::{Connection, FIRST_BYTES_TIMEOUT};
 use crate::Transport;
 use crate::pool::PeerKey;
 
@@ -74,7 +75,9 @@ async fn hear_peer(
     let mut buffer = vec![0; READ_BYTES];
     let mut is_greeted = false;
     loop {
-        let count = reader.read(&mut buffer).await?;
+        // One that never says a word does not keep its seat.
+        let patience = if is_greeted { Duration::MAX } else { FIRST_BYTES_TIMEOUT };
+        let count = tokio::time::timeout(patience, reader.read(&mut buffer)).await??;
         if count == 0 {
             return Ok(());
         }

@@ -12,6 +12,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use super::message::{CANCEL, HAVE, REQUEST, UNCHOKE};
+use super::seats::Seats;
 use super::{lane, lock};
 use crate::pool::{Effect, Geometry, LaneKey, PeerKey, Place, Pool, ReaderKey};
 use crate::{InfoHash, Transport};
@@ -26,6 +27,7 @@ pub(super) type Outbox = mpsc::UnboundedReceiver<Bytes>;
 /// A torrent's pool with the connections around it.
 pub(crate) struct Swarm {
     pub(super) info_hash: InfoHash,
+    pub(super) seats: Seats,
     listener: SocketAddr,
     piece_bytes: u32,
     inner: Mutex<Inner>,
@@ -61,6 +63,7 @@ impl Swarm {
     pub(super) fn new(
         info_hash: InfoHash,
         geometry: Geometry,
+        peers: usize,
         listener: SocketAddr,
         tasks: &TaskTracker,
         cancel: &CancellationToken,
@@ -74,6 +77,7 @@ impl Swarm {
         };
         let swarm = Arc::new(Self {
             info_hash,
+            seats: Seats::new(peers),
             listener,
             piece_bytes: geometry.piece_bytes,
             inner: Mutex::new(inner),
