@@ -142,8 +142,8 @@ impl AsyncRead for Through {
                         }
                         // The read itself rang for it.
                         Err(_) if this.stands_at_hole() => this.reopen(),
-                        // It is being handed over.
-                        Err(_) if this.torrent.is_leaving() => this.reopen(),
+                        // It is being handed over, or will be when there is room for it.
+                        Err(_) if this.torrent.will_be_renewed() => this.reopen(),
                         Err(error) => return Poll::Ready(Err(error)),
                     }
                 }
