@@ -132,6 +132,14 @@ async fn a_film_larger_than_the_cache_plays_within_it() {
     let limits = Limits { cache_bytes: NonZeroU64::new(LIMIT as u64), ..Limits::default() };
     let viewer = Peer::start_with(limited(&home, limits), &home).await;
     let downloads = home.join("downloads");
+    // What is kept and what is the user's own is never touched, however long ago it was watched.
+    let kept = seeder.share(&write(&dir.path().join("kept.mkv"), &noise(4 * MIB, 9))).await.info_hash;
+    viewer.add(seeder.magnet(kept)).await;
+    viewer.open(kept, 0).await;
+    viewer.wait_for(kept, State::Seeding).await;
+    viewer.engine.set_kept(kept, true).await.unwrap();
+    let own_path = write(&dir.path().join("own.mkv"), &noise(4 * MIB, 10));
+    let own = viewer.share(&own_path).await.info_hash;
     viewer.add(seeder.magnet(old.info_hash)).await;
     viewer.open(old.info_hash, 0).await;
     viewer.wait_for(old.info_hash, State::Seeding).await;
@@ -148,10 +156,14 @@ async fn a_film_larger_than_the_cache_plays_within_it() {
             at += chunk.len();
         }
         // A player stands while it has enough; what it caused meanwhile has to fit.
-        eventually(|| allocated(&downloads), |used| *used <= LIMIT as u64).await;
+        eventually(|| allocated(&downloads), |used| *used <= (LIMIT + 4 * MIB) as u64).await;
     }
     // What was watched before went first, as a whole.
     assert!(viewer.engine.stats(old.info_hash).is_none());
+    assert_eq!(viewer.engine.stats(kept).unwrap().have_bytes, 4 * MIB as u64);
+    assert_eq!(allocated(&downloads.join("kept")), 4 * MIB as u64);
+    assert_eq!(viewer.engine.stats(own).unwrap().state, State::Seeding);
+    assert!(std::fs::read(&own_path).unwrap() == noise(4 * MIB, 10));
     let stats = viewer.engine.stats(film.info_hash).unwrap();
     assert!(stats.have_bytes < 97 * MIB as u64, "{stats:?}");
 
@@ -219,6 +231,25 @@ async fn limits_hold_and_give_way() {
     viewer.engine.resume(film).await.unwrap();
     viewer.wait_for(film, State::Seeding).await;
     assert_eq!(seeder.engine.stats(film).unwrap().state, State::Seeding);
+
+    // The same for who has given as much as it has, and for who has had it for long enough.
+    let once = Limits { seed_ratio: Some(1.0), ..Limits::default() };
+    let given_by_viewer = || viewer.engine.account(film).unwrap().uploaded_bytes;
+    viewer.engine.set_limits(once);
+    viewer.engine.pause(film).await.unwrap();
+    viewer.engine.resume_all().await;
+    viewer.wait_for(film, State::Seeding).await;
+    let third = Peer::start(&dir.path().join("third")).await;
+    third.add(viewer.magnet(film)).await;
+    third.open(film, 0).await;
+    viewer.wait_for(film, State::Paused).await;
+    assert!(given_by_viewer() >= 2 * MIB as u64, "after {}", given_by_viewer());
+    let second = Limits { seed_time: Some(std::time::Duration::from_secs(1)), ..Limits::default() };
+    third.wait_for(film, State::Seeding).await;
+    third.engine.set_limits(second);
+    third.wait_for(film, State::Paused).await;
+    assert!(third.engine.account(film).unwrap().seeded >= std::time::Duration::from_secs(1));
+    viewer.engine.set_limits(none);
 
     // The account outlives the engine; deleting spares what is the user's own.
     let account = viewer.engine.account(film).unwrap();
