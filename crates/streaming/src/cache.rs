@@ -10,8 +10,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use librqbit::Api;
-use librqbit::api::TorrentIdOrHash;
 use tokio::time::Instant;
 
 use crate::engine::Inner;
@@ -35,6 +33,10 @@ pub(crate) const AHEAD: u64 = 48 << 20;
 const ENDS: u64 = 4 << 20;
 /// Bytes of the disk that are left to others, and to what comes in before the next look.
 const RESERVE: u64 = 128 << 20;
+/// Where there is less than several times as much it is such a part of the room.
+const RESERVE_SHARE: u64 = 4;
+/// Bytes that are to be free before a download that cannot make room for itself goes on, unless it lacks less.
+const RETRY: u64 = 64 << 20;
 /// Peers that ask for what was dropped are told after so long at the latest; a reader is not kept waiting.
 const RENEW_EVERY: Duration = Duration::from_secs(3);
 
@@ -61,8 +63,11 @@ pub(crate) async fn keep_limit(inner: std::sync::Weak<Inner>, cancel: tokio_util
                 renew(&inner, &torrent, None).await;
             }
         }
-        if is_tick {
+        if inner.holes.was_room_wanted() || is_tick {
             enforce(&inner).await;
+        }
+        if is_tick {
+            revive_failed(&inner).await;
         }
     }
 }
@@ -87,7 +92,6 @@ fn stands_at_hole(torrent: &Torrent) -> bool {
 
 async fn enforce(inner: &Arc<Inner>) {
     let Some(limit) = inner.limits.borrow().cache_bytes.map(std::num::NonZeroU64::get) else { return };
-    retry_failed(inner).await;
     let mut cached = cached(inner);
     if cached.is_empty() {
         return;
@@ -127,32 +131,33 @@ async fn enforce(inner: &Arc<Inner>) {
     }
 }
 
-/// The limit that holds on a disk with so many bytes free: what others write there makes it smaller.
+/// The limit that holds on a disk with so many bytes free: what others write there makes it smaller. Of little room a part is used all the
+/// same.
 fn room(limit: u64, used: u64, free: Option<u64>) -> u64 {
-    free.map_or(limit, |free| limit.min((used + free).saturating_sub(RESERVE)))
+    let Some(all) = free.map(|free| used.saturating_add(free)) else { return limit };
+    limit.min(all - RESERVE.min(all / RESERVE_SHARE))
 }
 
-/// Drops the least recently opened torrent for one that failed on a full disk, and lets that go on.
-async fn retry_failed(inner: &Arc<Inner>) {
-    let mut cached = cached(inner);
-    cached.sort_by_key(|one| one.opened_ms);
-    let full = |one: &Cached| one.torrent.failure().is_some_and(|why| why == DISK_FULL);
-    let Some(failed) = cached.iter().rfind(|one| full(one)).map(|one| one.torrent.clone()) else { return };
-    let Some(least) = cached.iter().find(|one| {
-        !Arc::ptr_eq(&one.torrent, &failed)
-            && !one.torrent.readers.is_read()
-            && one.torrent.disk_bytes.load(Ordering::Relaxed) > 0
-    }) else {
-        return;
-    };
-    tracing::info!(info_hash = %least.torrent.info.info_hash, "dropped to make room on a full disk");
-    if let Err(error) = register::remove(inner.clone(), least.torrent.info.info_hash, true).await {
-        tracing::warn!(%error, "a torrent cannot be dropped");
-        return;
-    }
-    let _selecting = failed.selecting.lock().await;
-    if let Err(error) = inner.session.unpause(&failed.handle).await {
-        tracing::warn!(error = format!("{error:#}"), "a torrent that failed is not resumed");
+/// Lets torrents go on that failed on a full disk, where there is room for them now.
+async fn revive_failed(inner: &Arc<Inner>) {
+    let has_limit = inner.limits.borrow().cache_bytes.is_some();
+    for torrent in inner.torrents.all().into_iter().filter(|torrent| torrent.is_out_of_space()) {
+        let Some(record) = inner.registry.get(torrent.info.info_hash) else { continue };
+        let Some(places) = crate::ready::places(&torrent.handle) else { continue };
+        let makes_room = has_limit && record.shared.is_none() && !record.life.kept;
+        let selected = torrent.handle.only_files().unwrap_or_default();
+        let all: u64 = selected.iter().filter_map(|index| places.files.get(*index)).map(|file| file.length).sum();
+        // One that makes room for itself goes on with a few pieces; another one would fail again.
+        let needed = if makes_room {
+            places.piece_length * 2
+        } else {
+            all.saturating_sub(torrent.disk_bytes.load(Ordering::Relaxed)).min(RETRY)
+        };
+        if crate::free_bytes(&record.folder).is_some_and(|free| free > needed) {
+            tracing::info!(info_hash = %torrent.info.info_hash, "there is room again");
+            let only_files = (!torrent.holes.is_empty()).then(Vec::new);
+            renew(inner, &torrent, only_files).await;
+        }
     }
 }
 
@@ -177,17 +182,23 @@ async fn thin_out(inner: &Arc<Inner>, torrent: &Arc<Torrent>, limit: u64, excess
     if torrent.is_leaving() {
         return 0;
     }
-    let api = Api::new(inner.session.clone(), None);
-    let Ok((have, _)) = api.api_dump_haves(TorrentIdOrHash::Id(torrent.handle.id())) else { return 0 };
+    let Some(notes) = crate::handover::notes(inner, torrent).await else { return 0 };
     let (Some(places), dropped) = (crate::ready::places(&torrent.handle), torrent.holes.all()) else { return 0 };
-    let there = (0_u32..).zip(have.iter()).filter_map(|(piece, bit)| bit.then_some(piece));
-    let there: Vec<u32> = there.filter(|piece| *piece < torrent.info.piece_count && !dropped.contains(piece)).collect();
-    let pieces = expendable(&places, &torrent.readers.places(), &there, limit, excess);
+    let has = |piece: u32| notes.get(piece as usize / 8).is_some_and(|bits| bits & (0x80 >> (piece % 8)) != 0);
+    let (there, unfinished): (Vec<u32>, Vec<u32>) =
+        (0..torrent.info.piece_count).filter(|piece| !dropped.contains(piece)).partition(|piece| has(*piece));
+    let mut pieces = expendable(&places, &torrent.readers.places(), &there, limit, excess);
+    let has_failed = torrent.is_out_of_space();
+    if has_failed {
+        // What was begun is begun anew.
+        pieces.extend(unfinished);
+    }
     if pieces.is_empty() {
         return 0;
     }
     // From now on only what is read is fetched.
-    if torrent.handle.only_files().is_none_or(|only| !only.is_empty())
+    if !has_failed
+        && torrent.handle.only_files().is_none_or(|only| !only.is_empty())
         && let Err(error) = inner.session.update_only_files(&torrent.handle, &std::collections::HashSet::new()).await
     {
         tracing::warn!(error = format!("{error:#}"), "a torrent that exceeds the cache goes on downloading");
@@ -211,7 +222,11 @@ async fn thin_out(inner: &Arc<Inner>, torrent: &Arc<Torrent>, limit: u64, excess
 /// Which of the pieces that are there to drop, to free so many bytes: none near a place that is read, and the farthest behind first, then
 /// the farthest ahead.
 fn expendable(places: &Places, readers: &[At], there: &[u32], limit: u64, excess: u64) -> BTreeSet<u32> {
-    let (behind, ahead, ends) = (BEHIND.min(limit / 4), AHEAD.min(limit / 2), ENDS.min(limit / 16));
+    // What each reader has of it, and a part that is always expendable.
+    let share = limit / u64::try_from(readers.len().max(1)).unwrap_or(u64::MAX);
+    let ahead = AHEAD.min(share / 8 * 5).max(places.piece_length);
+    let behind = BEHIND.min(share / 4).min(share.saturating_sub(ahead) / 2);
+    let ends = ENDS.min(share / 16);
     // In bytes of the torrent.
     let heads: Vec<u64> =
         readers.iter().filter_map(|at| Some(places.files.get(at.file_index)?.offset + at.position)).collect();
@@ -298,6 +313,9 @@ mod tests {
         assert_eq!(room(10 * GB, 2 * GB, Some(100 * GB)), 10 * GB);
         assert_eq!(room(10 * GB, 2 * GB, Some(GB)), 3 * GB - RESERVE);
         assert_eq!(room(10 * GB, 0, Some(0)), 0);
+        // A disk that is nearly full has room for what is on.
+        assert_eq!(room(10 * GB, 0, Some(100 << 20)), 75 << 20);
+        assert_eq!(room(10 * GB, 90 << 20, Some(10 << 20)), 75 << 20);
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub(crate) async fn keep_written(
             if written.insert(info_hash, count).is_none_or(|before| before == count) {
                 continue;
             }
+            // For when it fails: then librqbit does not tell any more.
+            torrent.known_peers();
             let file = folder.join(format!("{info_hash}.bitv"));
             let mut bytes = pieces.as_raw_slice().to_vec();
             torrent.holes.mask(&mut bytes);

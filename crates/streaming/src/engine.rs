@@ -17,7 +17,7 @@ use crate::server::{Server, Token};
 use crate::share::{Collection, file_access};
 use crate::storage::Factory;
 use crate::through::Access;
-use crate::torrents::{Torrents, describe};
+use crate::torrents::Torrents;
 use crate::trackers::Places;
 use crate::{
     AddError, CancellationToken, EngineConfig, InfoHash, Limits, LivePeer, OpenError, OpenMedia, Progress, RemoveError,
@@ -79,20 +79,27 @@ impl Engine {
         let holes = AllHoles::start(handover::folder(&config.state_dir), &session::folder(&config.state_dir))
             .map_err(|reason| StartError::Folder { path: config.state_dir.clone(), reason })?;
         let holes = Arc::new(holes);
+        let (limits, limited) = tokio::sync::watch::channel(config.limits);
         let tasks = TaskTracker::new();
-        let funnel = Funnel::start(&config.network, &tasks, cancel.clone()).await.map_err(StartError::Listen)?;
-        let factory = Factory { registry: registry.clone(), holes: holes.clone(), funnel: funnel.clone() };
+        let funnel = Funnel::start(&config.network, session::peer_limit(&config), &tasks, cancel.clone());
+        let funnel = funnel.await.map_err(StartError::Listen)?;
+        let factory = Factory {
+            registry: registry.clone(),
+            holes: holes.clone(),
+            funnel: funnel.clone(),
+            limits: limited.clone(),
+            cancel: cancel.clone(),
+        };
         let session = session::start(&config, peer_id, factory, &funnel, cancel.child_token()).await?;
         funnel.attach(&session);
         if let Err(error) = handover::finish_all(&session, &registry, &config.state_dir).await {
             tracing::warn!(%error, "torrents on their way were not found again");
         }
         let torrents = Arc::new(Torrents::new(session.listen_addr()));
-        crate::register::restore(&session, &torrents, &holes, &cancel);
+        crate::register::restore(&session, &torrents, &registry, &holes, &cancel);
         tasks.spawn(crate::search::keep_searching(session.clone(), torrents.clone(), cancel.clone()));
         let folder = session::folder(&config.state_dir);
         tasks.spawn(crate::checkpoint::keep_written(session.clone(), torrents.clone(), folder, cancel.clone()));
-        let (limits, limited) = tokio::sync::watch::channel(config.limits);
         let account =
             crate::life::keep_account(session.clone(), torrents.clone(), registry.clone(), limited, cancel.clone());
         tasks.spawn(account);
@@ -122,6 +129,7 @@ impl Engine {
         });
         inner.tasks.spawn(crate::cache::keep_limit(Arc::downgrade(&inner), inner.cancel.clone()));
         inner.tasks.spawn(crate::ahead::look_after_readers(Arc::downgrade(&inner), inner.cancel.clone()));
+        inner.tasks.spawn(crate::folders::keep_watch(Arc::downgrade(&inner), inner.cancel.clone()));
         Ok(Self(inner))
     }
 
@@ -255,12 +263,13 @@ impl Engine {
         if inner.cancel.is_cancelled() {
             return Err(OpenError::ShutDown);
         }
-        let torrent = inner.torrents.get(info_hash).ok_or(OpenError::UnknownTorrent)?;
-        let file = torrent.info.files.get(file_index).ok_or(OpenError::UnknownFile(file_index))?;
+        let mut torrent = inner.torrents.get(info_hash).ok_or(OpenError::UnknownTorrent)?;
         if torrent.failure().is_some() {
             // It may have been a full disk, and there may be room again.
-            inner.session.unpause(&torrent.handle).await.map_err(|error| OpenError::Failed(describe(&error)))?;
+            crate::life::go_on(inner, &torrent).await.map_err(OpenError::from)?;
+            torrent = inner.torrents.get(info_hash).ok_or(OpenError::UnknownTorrent)?;
         }
+        let file = torrent.info.files.get(file_index).ok_or(OpenError::UnknownFile(file_index))?;
         let name = file.path.rsplit('/').next().unwrap_or(&file.path).to_owned();
         let url = inner.server.url(info_hash, file_index, &name);
         let opened = OpenMedia { url, length: file.length, mime: streamshare_media::mime(&file.path), name };

@@ -108,3 +108,12 @@ pub enum ActError {
     #[error("the torrent engine failed: {0}")]
     Engine(String),
 }
+
+impl From<ActError> for OpenError {
+    fn from(error: ActError) -> Self {
+        match error {
+            ActError::UnknownTorrent => Self::UnknownTorrent,
+            ActError::Engine(why) => Self::Failed(why),
+        }
+    }
+}

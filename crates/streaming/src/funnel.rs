@@ -12,6 +12,7 @@ mod extended;
 mod lane;
 mod message;
 mod relay;
+mod seats;
 mod socks;
 mod swarm;
 
@@ -35,6 +36,7 @@ use crate::readers::Role;
 use crate::{InfoHash, LivePeer, NetworkConfig, Stats, Transport};
 use door::Door;
 use relay::Who;
+pub(crate) use seats::librqbit_limit;
 pub(crate) use swarm::Reader;
 use swarm::Swarm;
 
@@ -59,6 +61,8 @@ pub(crate) struct Funnel {
     password: String,
     /// Where peers connect to, if anywhere.
     door: Option<SocketAddr>,
+    /// Peers a torrent.
+    peers: usize,
     session: OnceLock<Weak<Session>>,
     has_session: Notify,
     utp: Option<Arc<UtpSocketUdp>>,
@@ -71,6 +75,7 @@ impl Funnel {
     /// Listens for librqbit on a free port of the loopback interface, and for peers where the settings say, until `cancel`.
     pub(crate) async fn start(
         network: &NetworkConfig,
+        peers: usize,
         tasks: &TaskTracker,
         cancel: CancellationToken,
     ) -> std::io::Result<Arc<Self>> {
@@ -84,6 +89,7 @@ impl Funnel {
             addr: listener.local_addr()?,
             password: data_encoding::HEXLOWER.encode(&secret),
             door: door.as_ref().map(Door::addr),
+            peers,
             session: OnceLock::new(),
             has_session: Notify::new(),
             utp,
@@ -127,7 +133,7 @@ impl Funnel {
         let metadata = handle.metadata.load_full()?;
         let lengths = metadata.lengths();
         let geometry = Geometry { piece_count: lengths.total_pieces(), piece_bytes: lengths.default_piece_length() };
-        let made = || Swarm::new(info_hash, geometry, listener, &self.tasks, &self.cancel);
+        let made = || Swarm::new(info_hash, geometry, self.peers, listener, &self.tasks, &self.cancel);
         Some(lock(&self.swarms).entry(info_hash).or_insert_with(made).clone())
     }
 
@@ -206,23 +212,26 @@ impl Funnel {
         client.set_nodelay(true)?;
         let limited = tokio::time::timeout(FIRST_BYTES_TIMEOUT, socks::target(&mut client, &self.password));
         let target = limited.await??;
-        let connected = tokio::time::timeout(CONNECT_TIMEOUT, self.connect(target)).await;
-        let connected = connected.map_err(std::io::Error::from).flatten();
-        socks::reply(&mut client, connected.as_ref().err()).await?;
-        let (mut peer, transport) = connected?;
+        socks::reply(&mut client).await?;
         let mut first = [0; Handshake::BYTES];
         let Some(handshake) = handshake(&mut client, &mut first).await? else {
+            let (peer, _) = self.connect(target).await?;
             return pass(client, peer, &[]).await;
         };
         self.wait_for_session().await;
         let info_hash = InfoHash(handshake.info_hash.0);
-        let Some(swarm) = self.swarm(info_hash) else { return pass(client, peer, &first).await };
-        let who = Who::dialled(target, transport);
-        if swarm.is_banned(&who) {
+        let Some(swarm) = self.swarm(info_hash) else {
+            let (peer, _) = self.connect(target).await?;
+            return pass(client, peer, &first).await;
+        };
+        // Whatever it is connected over.
+        if swarm.is_banned(&Who::dialled(target, Transport::Tcp)) {
             return Ok(());
         }
+        let Some(_seat) = swarm.seats.wait(&client).await else { return Ok(()) };
+        let (mut peer, transport) = self.connect(target).await?;
         tokio::io::AsyncWriteExt::write_all(&mut peer, &first).await?;
-        relay::relay(client, peer, &swarm, who).await;
+        relay::relay(client, peer, &swarm, Who::dialled(target, transport)).await;
         Ok(())
     }
 
@@ -234,6 +243,13 @@ impl Funnel {
     }
 
     async fn connect(&self, target: SocketAddr) -> std::io::Result<(Box<dyn Connection>, Transport)> {
+        tokio::time::timeout(CONNECT_TIMEOUT, self.connect_somehow(target))
+            .await
+            .map_err(std::io::Error::from)
+            .flatten()
+    }
+
+    async fn connect_somehow(&self, target: SocketAddr) -> std::io::Result<(Box<dyn Connection>, Transport)> {
         let tcp = async {
             let stream = TcpStream::connect(target).await?;
             stream.set_nodelay(true)?;

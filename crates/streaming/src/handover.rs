@@ -18,8 +18,8 @@ use crate::registry::Registry;
 use crate::session;
 use crate::torrents::{Torrent, describe};
 
-/// Hands it over. `only_files` is the new selection, nothing for the one there is. A torrent that is just checked, or that failed, is left
-/// as it is: librqbit looks at the disk itself then.
+/// Hands it over. `only_files` is the new selection, nothing for the one there is. A torrent that is just checked, whose files are not where
+/// they should be, or that failed other than for want of room, is left as it is.
 pub(crate) async fn renew(inner: &Arc<Inner>, torrent: &Arc<Torrent>, only_files: Option<Vec<usize>>) {
     let inner = inner.clone();
     let torrent = torrent.clone();
@@ -42,15 +42,17 @@ pub(crate) async fn renew(inner: &Arc<Inner>, torrent: &Arc<Torrent>, only_files
 
 async fn hand_over(inner: &Arc<Inner>, torrent: &Arc<Torrent>, only_files: Option<Vec<usize>>) -> anyhow::Result<()> {
     let info_hash = torrent.info.info_hash;
-    let api = Api::new(inner.session.clone(), None);
-    let Ok((have, _)) = api.api_dump_haves(TorrentIdOrHash::Id(torrent.handle.id())) else { return Ok(()) };
     let Some(metadata) = torrent.handle.metadata.load_full() else { return Ok(()) };
     let Some(record) = inner.registry.get(info_hash) else { return Ok(()) };
-    let mut have = have.as_raw_slice().to_vec();
+    let Some(mut have) = notes(inner, torrent).await else { return Ok(()) };
     torrent.holes.mask(&mut have);
+    let there = record.clone();
+    if tokio::task::spawn_blocking(move || crate::folders::trouble(&there)).await?.is_some() {
+        return Ok(());
+    }
     let options = AddTorrentOptions {
-        paused: torrent.handle.is_paused(),
-        only_files: Some(only_files.or_else(|| torrent.handle.only_files()).unwrap_or_default()),
+        paused: torrent.stays_paused(),
+        only_files: only_files.or_else(|| torrent.handle.only_files()),
         initial_peers: Some(torrent.known_peers()),
         ..options(&record.folder)
     };
@@ -60,14 +62,22 @@ async fn hand_over(inner: &Arc<Inner>, torrent: &Arc<Torrent>, only_files: Optio
     tokio::task::spawn_blocking(move || written.write(&torrent_bytes, &notes)).await??;
     torrent.leave(crate::ready::of(&inner.session, torrent));
     inner.session.delete(TorrentIdOrHash::Hash(torrent.handle.info_hash()), false).await?;
-    tokio::fs::write(notes_of(&inner.config.state_dir, info_hash), &have).await?;
+    // Without notes all is checked.
+    if !have.is_empty() {
+        tokio::fs::write(notes_of(&inner.config.state_dir, info_hash), &have).await?;
+    }
     // Nothing reads its files any more, and who reads the notes does not believe in what was dropped.
     torrent.holes.forget();
     let holes = torrent.holes.clone();
     let added =
         inner.session.add_torrent(AddTorrent::from_bytes(metadata.torrent_bytes.clone()), Some(options)).await?;
     let handle = added.into_handle().ok_or_else(|| anyhow::anyhow!("it was only listed"))?;
-    handle.wait_until_initialized().await?;
+    // To check all of it may take long, and holds up nobody.
+    if !have.is_empty()
+        && let Err(error) = handle.wait_until_initialized().await
+    {
+        tracing::warn!(%info_hash, error = describe(&error), "a torrent failed as it was handed over");
+    }
     inner.torrents.insert(Arc::new(torrent.anew(handle)));
     torrent.renewed.cancel();
     tokio::task::spawn_blocking(move || {
@@ -77,6 +87,22 @@ async fn hand_over(inner: &Arc<Inner>, torrent: &Arc<Torrent>, only_files: Optio
     .await?;
     tracing::debug!(%info_hash, "handed over anew, without what was dropped");
     Ok(())
+}
+
+/// What is there of a torrent, as librqbit writes it down, with what was dropped; empty where nobody knows, and nothing of one that is to be
+/// left as it is.
+pub(crate) async fn notes(inner: &Inner, torrent: &Torrent) -> Option<Vec<u8>> {
+    let api = Api::new(inner.session.clone(), None);
+    if let Ok((have, _)) = api.api_dump_haves(TorrentIdOrHash::Id(torrent.handle.id())) {
+        return Some(have.as_raw_slice().to_vec());
+    }
+    if torrent.is_out_of_space() {
+        // librqbit does not tell any more. What was written down before it failed is there.
+        return Some(
+            tokio::fs::read(notes_of(&inner.config.state_dir, torrent.info.info_hash)).await.unwrap_or_default(),
+        );
+    }
+    torrent.trouble().map(|_| Vec::new())
 }
 
 /// Adds what a kill cut off between removing and adding.
@@ -92,7 +118,10 @@ pub(crate) async fn finish_all(session: &Arc<Session>, registry: &Registry, stat
         let is_there =
             session.with_torrents(|all| all.map(|(_, handle)| handle.info_hash().0).any(|hash| hash == info_hash.0));
         if let Some(record) = registry.get(info_hash).filter(|_| !is_there) {
-            tokio::fs::copy(&passage.notes, notes_of(state_dir, info_hash)).await?;
+            let notes = tokio::fs::read(&passage.notes).await?;
+            if !notes.is_empty() {
+                tokio::fs::write(notes_of(state_dir, info_hash), notes).await?;
+            }
             let bytes = tokio::fs::read(&passage.metainfo).await?;
             let options = AddTorrentOptions { only_files: Some(Vec::new()), ..options(&record.folder) };
             if let Err(error) = session.add_torrent(AddTorrent::from_bytes(bytes), Some(options)).await {

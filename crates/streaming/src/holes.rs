@@ -22,8 +22,9 @@ use crate::InfoHash;
 pub(crate) struct AllHoles {
     folder: PathBuf,
     by_torrent: Mutex<BTreeMap<InfoHash, Arc<Holes>>>,
-    /// Rings when a piece was missed.
+    /// Rings when a piece was missed, or room is wanted.
     pub(crate) missed: Arc<Notify>,
+    is_room_wanted: Arc<AtomicBool>,
 }
 
 /// The holes of a torrent.
@@ -34,6 +35,7 @@ pub(crate) struct Holes {
     dropped: RwLock<BTreeSet<u32>>,
     was_missed: AtomicBool,
     bell: Arc<Notify>,
+    is_room_wanted: Arc<AtomicBool>,
 }
 
 /// A piece is not on the disk any more.
@@ -54,7 +56,7 @@ impl AllHoles {
             mask(&notes, &std::fs::read(&path)?)?;
             std::fs::remove_file(&path)?;
         }
-        Ok(Self { folder, by_torrent: Mutex::default(), missed: Arc::default() })
+        Ok(Self { folder, by_torrent: Mutex::default(), missed: Arc::default(), is_room_wanted: Arc::default() })
     }
 
     pub(crate) fn of(&self, info_hash: InfoHash) -> Arc<Holes> {
@@ -64,12 +66,26 @@ impl AllHoles {
             dropped: RwLock::default(),
             was_missed: AtomicBool::default(),
             bell: self.missed.clone(),
+            is_room_wanted: self.is_room_wanted.clone(),
         };
         all.entry(info_hash).or_insert_with(|| Arc::new(new())).clone()
     }
 }
 
+impl AllHoles {
+    /// Whether somebody wanted room since this was asked last.
+    pub(crate) fn was_room_wanted(&self) -> bool {
+        self.is_room_wanted.swap(false, Ordering::Relaxed)
+    }
+}
+
 impl Holes {
+    /// Somebody writes and the disk is full: more is to be dropped, at once.
+    pub(crate) fn want_room(&self) {
+        self.is_room_wanted.store(true, Ordering::Relaxed);
+        self.bell.notify_one();
+    }
+
     /// Reads pieces that are there.
     pub(crate) fn read<T>(
         &self,

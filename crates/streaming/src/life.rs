@@ -132,7 +132,15 @@ async fn halt(session: &Session, torrent: &Torrent) -> Result<(), ActError> {
     session.pause(&torrent.handle).await.map_err(|error| ActError::Engine(describe(&error)))
 }
 
-async fn go_on(inner: &Inner, torrent: &Torrent) -> Result<(), ActError> {
+/// Lets a torrent go on that is paused or has failed.
+pub(crate) async fn go_on(inner: &Arc<Inner>, torrent: &Arc<Torrent>) -> Result<(), ActError> {
+    if let Some(why) = torrent.trouble() {
+        return Err(ActError::Engine(why));
+    }
+    if torrent.is_out_of_space() {
+        crate::handover::renew(inner, torrent, None).await;
+        return Ok(());
+    }
     let _selecting = torrent.selecting.lock().await;
     if torrent.is_leaving() {
         return Err(ActError::Engine("it makes room just now; please try again".into()));

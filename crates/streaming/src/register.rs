@@ -10,7 +10,7 @@ use librqbit::{AddTorrent, AddTorrentOptions, Session};
 use crate::engine::Inner;
 use crate::holes::AllHoles;
 use crate::metainfo::Metainfo;
-use crate::registry::{Record, SharedFile};
+use crate::registry::{Record, Registry, SharedFile};
 use crate::share::{Collection, file_access};
 use crate::torrents::{Torrent, Torrents, describe, io_error};
 use crate::{AddError, CancellationToken, InfoHash, RemoveError, TorrentInfo, file_name, session};
@@ -62,7 +62,7 @@ pub(crate) async fn register(
         only_files: (!is_shared).then(Vec::new),
         overwrite: true,
         output_folder: Some(folder.to_owned()),
-        initial_peers: Some(peers),
+        initial_peers: Some(peers.clone()),
         ..AddTorrentOptions::default()
     };
     let added = inner.session.add_torrent(AddTorrent::from_bytes(metainfo.to_bytes()), Some(options)).await;
@@ -75,12 +75,9 @@ pub(crate) async fn register(
     }
     let info = metainfo.info;
     tracing::info!(%info_hash, files = info.files.len(), is_shared, "torrent added");
-    inner.torrents.insert(Arc::new(Torrent::new(
-        info.clone(),
-        handle,
-        inner.holes.of(info_hash),
-        inner.cancel.child_token(),
-    )));
+    let torrent = Torrent::new(info.clone(), handle, inner.holes.of(info_hash), inner.cancel.child_token());
+    torrent.note_peers(peers);
+    inner.torrents.insert(Arc::new(torrent));
     Ok(info)
 }
 
@@ -148,14 +145,24 @@ pub(crate) async fn wake(inner: &Arc<Inner>, info_hash: InfoHash, index: usize) 
 }
 
 /// Takes over what librqbit has restored.
-pub(crate) fn restore(session: &Arc<Session>, torrents: &Torrents, holes: &AllHoles, cancel: &CancellationToken) {
+pub(crate) fn restore(
+    session: &Arc<Session>,
+    torrents: &Torrents,
+    registry: &Registry,
+    holes: &AllHoles,
+    cancel: &CancellationToken,
+) {
     let handles: Vec<_> = session.with_torrents(|all| all.map(|(_, handle)| handle.clone()).collect());
     for handle in handles {
         let Some(metadata) = handle.metadata.load_full() else { continue };
         match Metainfo::parse(&metadata.torrent_bytes) {
             Ok(metainfo) => {
-                let holes = holes.of(metainfo.info.info_hash);
-                torrents.insert(Arc::new(Torrent::new(metainfo.info, handle, holes, cancel.child_token())));
+                let info_hash = metainfo.info.info_hash;
+                let torrent = Torrent::new(metainfo.info, handle, holes.of(info_hash), cancel.child_token());
+                if let Some(why) = registry.get(info_hash).and_then(|record| crate::folders::trouble(&record)) {
+                    torrent.set_trouble(why);
+                }
+                torrents.insert(Arc::new(torrent));
             }
             Err(error) => {
                 tracing::warn!(info_hash = ?handle.info_hash(), %error, "a torrent of the last run is left out")

@@ -20,7 +20,7 @@ use crate::{EngineConfig, NetworkConfig, StartError};
 
 /// Permits of librqbit's disk semaphore. Each open stream holds one, and all other disk access needs one.
 pub(crate) const DISK_PERMITS: usize = crate::through::PLAYERS_MAX + crate::through::AHEAD_MAX + 64;
-/// Peers a torrent; dead addresses take up places of the default 128.
+/// Peers a torrent, where nobody says otherwise.
 const PEER_LIMIT: usize = 256;
 /// The funnel's own, and time to say so.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(crate::funnel::CONNECT_TIMEOUT.as_secs() + 1);
@@ -114,6 +114,9 @@ fn options(
         max_request_window: Some(REQUEST_WINDOW),
     };
     let proxy_url = funnel.proxy_url();
+    // Where there is no funnel nobody else keeps the limit.
+    let peers = peer_limit(config);
+    let peers = if proxy_url.is_some() { crate::funnel::librqbit_limit(peers) } else { peers };
     SessionOptions {
         dht: network.dht.then(dht),
         disable_trackers: !network.trackers,
@@ -125,13 +128,14 @@ fn options(
         default_storage_factory: Some(factory.boxed()),
         cancellation_token: Some(cancel),
         runtime_worker_threads: Some(DISK_PERMITS),
-        peer_limit: Some(peer_limit(config)),
+        peer_limit: Some(peers),
         client_name_and_version: Some(concat!("Streamshare ", env!("CARGO_PKG_VERSION")).to_owned()),
         ..SessionOptions::default()
     }
 }
 
-fn peer_limit(config: &EngineConfig) -> usize {
+/// Peers a torrent.
+pub(crate) fn peer_limit(config: &EngineConfig) -> usize {
     config.limits.peers.map_or(PEER_LIMIT, |limit| usize::try_from(limit.get()).unwrap_or(usize::MAX))
 }
 

@@ -8,19 +8,24 @@ use std::fs::File;
 use std::io::{ErrorKind, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use librqbit::storage::filesystem::FilesystemStorageFactory;
 use librqbit::storage::{BoxStorageFactory, StorageFactory, StorageFactoryExt, TorrentStorage};
 use librqbit::{ManagedTorrentShared, TorrentMetadata};
 use librqbit_core::lengths::ValidPieceIndex;
+use tokio_util::sync::CancellationToken;
 
-use crate::InfoHash;
 use crate::checks::Checks;
 use crate::funnel::Funnel;
 use crate::holes::{AllHoles, Holes};
 use crate::registry::{Record, Registry, SharedFile};
-use crate::torrents::io_error;
+use crate::torrents::{io_error, is_disk_full};
+use crate::{InfoHash, Limits, folders};
 
+/// How long a download that may make room for itself waits for it, and how often it looks. Peers are patient for longer.
+const ROOM_WAIT: Duration = Duration::from_secs(8);
+const ROOM_TICK: Duration = Duration::from_millis(50);
 /// Why files of the user's are not written.
 const CHANGED: &str = "the file is shared, not downloaded: it has changed or cannot be read any more";
 
@@ -33,6 +38,8 @@ pub(crate) struct Factory {
     pub(crate) registry: Arc<Registry>,
     pub(crate) holes: Arc<AllHoles>,
     pub(crate) funnel: Arc<Funnel>,
+    pub(crate) limits: tokio::sync::watch::Receiver<Limits>,
+    pub(crate) cancel: CancellationToken,
 }
 
 impl StorageFactory for Factory {
@@ -40,6 +47,9 @@ impl StorageFactory for Factory {
 
     fn create(&self, shared: &ManagedTorrentShared, metadata: &TorrentMetadata) -> Result<Self::Storage> {
         match self.registry.get(InfoHash(shared.info_hash.0)) {
+            Some(record @ Record { shared: Some(_), .. }) if let Some(why) = folders::trouble(&record) => {
+                Ok(Box::new(Gone(why)))
+            }
             Some(Record { folder, shared: Some(files), .. }) => Ok(Box::new(SharedFiles::new(&folder, &files))),
             record @ (Some(Record { shared: None, .. }) | None) => {
                 let files = Box::new(FilesystemStorageFactory::default().create(shared, metadata)?);
@@ -50,7 +60,8 @@ impl StorageFactory for Factory {
                 let offsets = metadata.file_infos.iter().map(|file| file.offset_in_torrent).collect();
                 let total_length = metadata.file_infos.iter().map(|file| file.offset_in_torrent + file.len).max();
                 let checks = Checks::new(self.funnel.clone(), info_hash, piece_length, total_length.unwrap_or(0));
-                Ok(Box::new(Downloaded { files, record, holes, checks: Arc::new(checks), piece_length, offsets }))
+                let room = Room { limits: self.limits.clone(), cancel: self.cancel.clone() };
+                Ok(Box::new(Downloaded { files, record, room, holes, checks: Arc::new(checks), piece_length, offsets }))
             }
         }
     }
@@ -70,6 +81,7 @@ struct Downloaded {
     files: Box<dyn TorrentStorage>,
     /// Where they lie, until they are opened.
     record: Option<Record>,
+    room: Room,
     holes: Arc<Holes>,
     checks: Arc<Checks>,
     piece_length: u64,
@@ -84,8 +96,40 @@ impl Downloaded {
     }
 }
 
+/// What a download does on a full disk.
+#[derive(Clone)]
+struct Room {
+    limits: tokio::sync::watch::Receiver<Limits>,
+    cancel: CancellationToken,
+}
+
+impl Room {
+    /// Writes, where parts of the cache can be dropped when there is room. Blocks: it is done where blocking is allowed.
+    fn write<T>(&self, holes: &Holes, write: impl Fn() -> Result<T>) -> Result<T> {
+        let begun = Instant::now();
+        loop {
+            match write() {
+                Err(error) if is_disk_full(&error) && begun.elapsed() < ROOM_WAIT && self.can_be_made() => {
+                    holes.want_room();
+                    std::thread::sleep(ROOM_TICK);
+                }
+                written => return written,
+            }
+        }
+    }
+
+    fn can_be_made(&self) -> bool {
+        self.limits.borrow().cache_bytes.is_some() && !self.cancel.is_cancelled()
+    }
+}
+
 impl TorrentStorage for Downloaded {
     fn init(&mut self, shared: &ManagedTorrentShared, metadata: &TorrentMetadata) -> Result<()> {
+        if let Some(why) = self.record.as_ref().and_then(folders::trouble) {
+            // It must not be made anew. librqbit does not list what has no storage.
+            self.files = Box::new(Gone(why));
+            return Ok(());
+        }
         let failed = match self.files.init(shared, metadata) {
             Ok(()) => return Ok(()),
             Err(error) => error,
@@ -122,12 +166,12 @@ impl TorrentStorage for Downloaded {
 
     fn pwrite_all(&self, file_id: usize, offset: u64, buf: &[u8]) -> Result<()> {
         self.checks.written(self.offset(file_id, offset)?);
-        self.files.pwrite_all(file_id, offset, buf)
+        self.room.write(&self.holes, || self.files.pwrite_all(file_id, offset, buf))
     }
 
     fn pwrite_all_vectored(&self, file_id: usize, offset: u64, bufs: [IoSlice<'_>; 2]) -> Result<usize> {
         self.checks.written(self.offset(file_id, offset)?);
-        self.files.pwrite_all_vectored(file_id, offset, bufs)
+        self.room.write(&self.holes, || self.files.pwrite_all_vectored(file_id, offset, bufs))
     }
 
     fn on_piece_completed(&self, piece: ValidPieceIndex) -> Result<()> {
@@ -149,8 +193,42 @@ impl TorrentStorage for Downloaded {
 
     fn take(&self) -> Result<Box<dyn TorrentStorage>> {
         let files = self.files.take()?;
-        let (holes, offsets, checks) = (self.holes.clone(), self.offsets.clone(), self.checks.clone());
-        Ok(Box::new(Self { files, record: None, holes, checks, piece_length: self.piece_length, offsets }))
+        let (room, holes, checks) = (self.room.clone(), self.holes.clone(), self.checks.clone());
+        let (piece_length, offsets) = (self.piece_length, self.offsets.clone());
+        Ok(Box::new(Self { files, record: None, room, holes, checks, piece_length, offsets }))
+    }
+}
+
+/// What is not where it should be: there is nothing, and when librqbit has seen that it fails, with the reason.
+struct Gone(String);
+
+impl TorrentStorage for Gone {
+    fn init(&mut self, _shared: &ManagedTorrentShared, _metadata: &TorrentMetadata) -> Result<()> {
+        Ok(())
+    }
+
+    fn pread_exact(&self, _file_id: usize, _offset: u64, _buf: &mut [u8]) -> Result<()> {
+        anyhow::bail!(self.0.clone())
+    }
+
+    fn pwrite_all(&self, _file_id: usize, _offset: u64, _buf: &[u8]) -> Result<()> {
+        anyhow::bail!(self.0.clone())
+    }
+
+    fn remove_file(&self, _file_id: usize, _filename: &Path) -> Result<()> {
+        anyhow::bail!(self.0.clone())
+    }
+
+    fn remove_directory_if_empty(&self, _path: &Path) -> Result<()> {
+        Ok(())
+    }
+
+    fn ensure_file_length(&self, _file_id: usize, _length: u64) -> Result<()> {
+        Ok(())
+    }
+
+    fn take(&self) -> Result<Box<dyn TorrentStorage>> {
+        anyhow::bail!(self.0.clone())
     }
 }
 
@@ -184,10 +262,6 @@ impl TorrentStorage for SharedFiles {
             metadata.file_infos.len() == self.files.len(),
             "the record of the shared files does not fit the torrent"
         );
-        for (file, _) in self.files.iter() {
-            let now = SharedFile::read(&self.folder, file.path.clone())?;
-            anyhow::ensure!(now == *file, "{} has changed since it was shared", file.path.display());
-        }
         Ok(())
     }
 

@@ -218,8 +218,8 @@ impl Inner {
                         }
                         // The read itself rang for it.
                         Err(_) if self.stands_at_hole() => self.reopen(shared),
-                        // It is being handed over.
-                        Err(_) if self.torrent.is_leaving() => self.reopen(shared),
+                        // It is being handed over, or will be when there is room for it.
+                        Err(_) if self.torrent.will_be_renewed() => self.reopen(shared),
                         Err(error) => return Poll::Ready(Err(error)),
                     }
                 }

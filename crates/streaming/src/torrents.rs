@@ -41,6 +41,10 @@ pub(crate) struct Torrent {
     pub(crate) holes: Arc<Holes>,
     /// Set before librqbit is handed the torrent anew; a new [`Torrent`] takes this one's place then.
     is_leaving: AtomicBool,
+    /// Why its files are not where they should be, and whether it was paused before.
+    trouble: Mutex<Option<(String, bool)>>,
+    /// Where its peers listen, when that was looked at last.
+    peers: Mutex<Vec<SocketAddr>>,
     /// Whether its idle peers were woken just now.
     pub(crate) is_nudged: AtomicBool,
     /// What is told while the new one is not there.
@@ -69,6 +73,8 @@ impl Torrent {
             primed: Arc::default(),
             holes,
             is_leaving: AtomicBool::default(),
+            trouble: Mutex::default(),
+            peers: Mutex::default(),
             is_nudged: AtomicBool::default(),
             last: Mutex::default(),
             renewed: CancellationToken::new(),
@@ -83,6 +89,7 @@ impl Torrent {
             disk_bytes: AtomicU64::new(self.disk_bytes.load(Ordering::Relaxed)),
             is_insisted: AtomicBool::new(self.is_insisted.load(Ordering::Relaxed)),
             opened: Mutex::new(self.opened()),
+            peers: Mutex::new(self.known_peers()),
             ..Self::new(self.info.clone(), handle, self.holes.clone(), self.cancel.clone())
         }
     }
@@ -96,6 +103,37 @@ impl Torrent {
     pub(crate) fn leave(&self, ready: Vec<Ready>) {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = (Some(self.stats()), ready);
         self.is_leaving.store(true, Ordering::Release);
+    }
+
+    /// Whether there will be another one soon, with which reading goes on.
+    pub(crate) fn will_be_renewed(&self) -> bool {
+        self.is_leaving() || self.is_out_of_space()
+    }
+
+    /// Whether it failed on a full disk: then all that was written down of it holds.
+    pub(crate) fn is_out_of_space(&self) -> bool {
+        self.failure().is_some_and(|why| why == DISK_FULL)
+    }
+
+    /// Why its files are not where they should be, if so.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.lock_trouble().as_ref().map(|(why, _)| why.clone())
+    }
+
+    /// From now on it has failed; it is to be paused then.
+    pub(crate) fn set_trouble(&self, why: String) {
+        let mut trouble = self.lock_trouble();
+        let was_paused = trouble.as_ref().map_or_else(|| self.handle.is_paused(), |(_, was_paused)| *was_paused);
+        *trouble = Some((why, was_paused));
+    }
+
+    /// Whether it is to be paused when it is there anew.
+    pub(crate) fn stays_paused(&self) -> bool {
+        self.lock_trouble().as_ref().map_or_else(|| self.handle.is_paused(), |(_, was_paused)| *was_paused)
+    }
+
+    fn lock_trouble(&self) -> std::sync::MutexGuard<'_, Option<(String, bool)>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where a file lies on the disk.
@@ -132,9 +170,11 @@ impl Torrent {
 
     /// Why it failed, if it did, in a sentence.
     pub(crate) fn failure(&self) -> Option<String> {
-        self.handle.with_state(
-            |state| if let ManagedTorrentState::Error(error) = state { Some(describe(error)) } else { None },
-        )
+        self.trouble().or_else(|| {
+            self.handle.with_state(|state| {
+                if let ManagedTorrentState::Error(error) = state { Some(describe(error)) } else { None }
+            })
+        })
     }
 
     /// What was ready when it left, if it has.
@@ -150,6 +190,7 @@ impl Torrent {
         }
         let stats = self.handle.stats();
         let state = match stats.state {
+            _ if let Some(why) = self.trouble() => State::Failed(why),
             TorrentStatsState::Initializing { .. } => State::Checking,
             // One that exceeds the cache has nothing selected.
             TorrentStatsState::Live if stats.finished && !self.lacks_opened(&stats.file_progress) => State::Seeding,
@@ -188,11 +229,18 @@ impl Torrent {
 }
 
 impl Torrent {
-    /// Addresses where peers listen, as far as it knows, those that answered lately first.
+    /// Notes where peers listen.
+    pub(crate) fn note_peers(&self, peers: Vec<SocketAddr>) {
+        *self.peers.lock().unwrap_or_else(PoisonError::into_inner) = peers;
+    }
+
+    /// Addresses where peers listen, as far as it knows, those that answered lately first. Of one that exchanges nothing: those that were
+    /// known when it was asked last.
     pub(crate) fn known_peers(&self) -> Vec<SocketAddr> {
-        let Some(live) = self.handle.live() else { return Vec::new() };
+        let noted = || self.peers.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(live) = self.handle.live() else { return noted() };
         // The filter's type has no name outside of librqbit.
-        let Ok(all) = serde_json::from_str(r#"{"state": "all"}"#) else { return Vec::new() };
+        let Ok(all) = serde_json::from_str(r#"{"state": "all"}"#) else { return noted() };
         let snapshot = live.per_peer_stats_snapshot(all);
         let mut peers: Vec<(bool, SocketAddr)> = snapshot
             .peers
@@ -201,7 +249,9 @@ impl Torrent {
             .filter_map(|(addr, stats)| Some((stats.state == "dead", addr.parse().ok()?)))
             .collect();
         peers.sort_unstable();
-        peers.into_iter().map(|(_, addr)| addr).take(PEERS_TOLD).collect()
+        let peers: Vec<SocketAddr> = peers.into_iter().map(|(_, addr)| addr).take(PEERS_TOLD).collect();
+        self.note_peers(peers.clone());
+        peers
     }
 }
 
@@ -261,7 +311,7 @@ pub(crate) fn describe(error: &anyhow::Error) -> String {
 }
 
 /// librqbit writes through `std` or through `nix`, whose error numbers show by name.
-fn is_disk_full(error: &anyhow::Error) -> bool {
+pub(crate) fn is_disk_full(error: &anyhow::Error) -> bool {
     use std::io::ErrorKind::{QuotaExceeded, StorageFull};
     let by_kind = io_error(error).is_some_and(|error| matches!(error.kind(), StorageFull | QuotaExceeded));
     by_kind

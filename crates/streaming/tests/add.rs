@@ -216,7 +216,8 @@ async fn a_changed_film_is_shared_anew_and_never_written_to() {
     let edited = noise(500_000, 8);
     write(&path, &edited);
     let peer = Peer::start(&folder).await;
-    assert_eq!(peer.engine.list(), []);
+    assert_eq!(peer.engine.list(), std::slice::from_ref(&old));
+    peer.wait_for(old.info_hash, State::Failed("film.mp4 has changed since it was shared".into())).await;
     let new = peer.share(&path).await;
     assert_ne!(new.info_hash, old.info_hash);
     peer.wait_for(new.info_hash, State::Seeding).await;

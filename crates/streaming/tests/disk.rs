@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::{Peer, config, eventually, get, noise, write};
-use streamshare_streaming::{AddError, CancellationToken, Engine, Limits, State};
+use streamshare_streaming::{AddError, CancellationToken, Engine, EngineConfig, Limits, State};
 
 const MIB: usize = 1 << 20;
 
@@ -75,16 +75,19 @@ async fn a_full_disk_and_one_that_cannot_be_written_are_told_and_stop_nothing_el
     viewer.add(seeder.magnet(short)).await;
     disk.remount("size=32m");
     assert!(fetch(&viewer, short).await == noise(MIB, 8));
-    assert!(fetch(&viewer, film).await == bytes);
     viewer.wait_for(film, State::Seeding).await;
-    // With a cache, what was watched before makes room by itself.
-    let long = seeder.share(&write(&dir.path().join("long.mkv"), &noise(26 * MIB, 10))).await.info_hash;
+    assert!(fetch(&viewer, film).await == bytes);
+    // With a cache, what was watched before makes room by itself, and then what was played of the film itself.
+    let long_bytes = noise(26 * MIB, 10);
+    let long = seeder.share(&write(&dir.path().join("long.mkv"), &long_bytes)).await.info_hash;
     viewer.engine.set_kept(film, true).await.unwrap();
     viewer.add(seeder.magnet(long)).await;
     viewer.open(long, 0).await;
     viewer.wait_for(long, State::Failed("there is no space left on the disk".into())).await;
     viewer.engine.set_limits(Limits { cache_bytes: NonZeroU64::new(u64::MAX), ..Limits::default() });
     eventually(|| viewer.engine.stats(short), Option::is_none).await;
+    assert!(fetch(&viewer, long).await == long_bytes);
+    assert_eq!(viewer.engine.stats(film).unwrap().have_bytes, 8 * MIB as u64, "what is kept was dropped");
     viewer.engine.shutdown().await;
     drop(viewer);
 
@@ -96,4 +99,66 @@ async fn a_full_disk_and_one_that_cannot_be_written_are_told_and_stop_nothing_el
     assert!(matches!(&refused, AddError::FileAccess { reason, .. } if reason == "the drive is read-only"), "{refused}");
     viewer.engine.checked(film).await;
     assert!(fetch(&viewer, film).await == bytes);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_film_larger_than_the_disk_plays() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().join("viewer");
+    let Some(_disk) = Disk::mount(folder(&home), "size=24m") else { return };
+    let seeder = Peer::start(&dir.path().join("seeder")).await;
+    let bytes = noise(48 * MIB, 7);
+    let film = seeder.share(&write(&dir.path().join("film.mkv"), &bytes)).await.info_hash;
+    let limits = Limits { cache_bytes: NonZeroU64::new(u64::MAX), ..Limits::default() };
+    let viewer = Peer::start_with(EngineConfig { limits, ..config(&home) }, &home).await;
+    viewer.add(seeder.magnet(film)).await;
+    let url = viewer.open(film, 0).await;
+    let mut answer = get(&url, None).await;
+    let mut at = 0;
+    while at < bytes.len() {
+        let chunk = answer.chunk().await.unwrap().expect("more of the film");
+        assert!(chunk == bytes[at..at + chunk.len()], "other bytes from {at} on");
+        at += chunk.len();
+        let state = viewer.engine.stats(film).unwrap().state;
+        assert!(!matches!(state, State::Failed(_)), "{state:?} at {at}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_torrent_stops_while_its_folder_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().join("viewer");
+    let seeder = Peer::start(&dir.path().join("seeder")).await;
+    let bytes = noise(2 * MIB, 7);
+    let path = write(&dir.path().join("film.mkv"), &bytes);
+    let film = seeder.share(&path).await.info_hash;
+    let viewer = Peer::start(&home).await;
+    viewer.add(seeder.magnet(film)).await;
+    viewer.open(film, 0).await;
+    viewer.wait_for(film, State::Seeding).await;
+    // As when a drive is pulled out and plugged in again.
+    let (here, away) = (folder(&home).join("film"), dir.path().join("away"));
+    let gone = State::Failed(format!("{} is gone", here.display()));
+    std::fs::rename(&here, &away).unwrap();
+    viewer.wait_for(film, gone.clone()).await;
+    let refused = viewer.engine.open(film, 0).await.unwrap_err().to_string();
+    assert_eq!(refused, format!("this torrent has failed: {} is gone", here.display()));
+    std::fs::rename(&away, &here).unwrap();
+    viewer.wait_for(film, State::Seeding).await;
+    // The same between two runs.
+    viewer.engine.shutdown().await;
+    drop(viewer);
+    std::fs::rename(&here, &away).unwrap();
+    let viewer = Peer::start(&home).await;
+    viewer.wait_for(film, gone).await;
+    assert!(!here.exists(), "it was made anew");
+    std::fs::rename(&away, &here).unwrap();
+    viewer.wait_for(film, State::Seeding).await;
+    assert!(fetch(&viewer, film).await == bytes);
+    // Of a film that is shared in place it is the file.
+    let moved = dir.path().join("moved.mkv");
+    std::fs::rename(&path, &moved).unwrap();
+    seeder.wait_for(film, State::Failed("film.mkv is gone".into())).await;
+    std::fs::rename(&moved, &path).unwrap();
+    seeder.wait_for(film, State::Seeding).await;
 }

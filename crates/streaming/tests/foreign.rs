@@ -176,17 +176,19 @@ async fn transmission_and_libtorrent_take_what_is_shared() {
     let (_tracker, announce) = tracker().await;
     let folder = dir.path().join("engine");
     let peer = Peer::start_with(tracked(&folder, &announce), &folder).await;
-    // Exact multiples of the piece length, an empty last file, pieces over two files, and names of the world.
+    // Exact multiples of the piece length, less than a piece, empty files at every place, pieces over files, and names of the world.
     let show = dir.path().join("Sérié 日本 😀");
     let piece = 256 << 10;
-    let files = [("a/1 ä.mkv", piece), ("a/2.mkv", 1), ("b.mkv", 2 * piece - 1), ("ß.srt", 0)];
+    let files =
+        [("0.srt", 0), ("a/1 ä.mkv", piece), ("a/2.mkv", 1), ("a/3.srt", 0), ("b.mkv", 2 * piece - 1), ("ß.srt", 0)];
     for (seed, (name, length)) in files.iter().enumerate() {
         write(&show.join(name), &noise(*length, seed as u64));
     }
     let exact = write(&dir.path().join("exact.mp4"), &noise(2 * piece, 99));
+    let short = write(&dir.path().join("short.mp4"), &noise(piece / 3, 98));
     // One each, for Transmission takes one handshake at a time from an address, and a seeding librqbit does not try again.
     let mut takers = Vec::new();
-    for (number, path) in [&show, &exact].into_iter().enumerate() {
+    for (number, path) in [&show, &exact, &short].into_iter().enumerate() {
         let info = peer.share(path).await;
         assert_eq!(info.trackers, [announce.to_string()]);
         let metainfo = folder.join(format!("state/session/{}.torrent", info.info_hash));
@@ -208,6 +210,7 @@ async fn transmission_and_libtorrent_take_what_is_shared() {
         same(takers[0].downloads.join("Sérié 日本 😀").join(name), &show.join(name));
     }
     same(takers[1].downloads.join("exact.mp4"), &exact);
+    same(takers[2].downloads.join("short.mp4"), &short);
     peer.engine.shutdown().await;
 }
 

@@ -37,6 +37,21 @@ for _ in sys.stdin:
     print(json.dumps({'pieces': [bool(bit) for bit in status.pieces], 'failed': status.total_failed_bytes}), flush=True)
 ";
 
+/// Gives a whole film, as libtorrent does, and tells where.
+const SEEDER: &str = r"
+import sys, time, libtorrent as lt
+session = lt.session({'listen_interfaces': '127.0.0.1:0', 'enable_dht': False, 'enable_lsd': False, 'enable_upnp': False,
+    'enable_natpmp': False, 'enable_outgoing_utp': False, 'allow_multiple_connections_per_ip': True}, flags=0)
+session.add_extension('ut_metadata')
+params = lt.add_torrent_params()
+params.ti, params.save_path = lt.torrent_info(sys.argv[1]), sys.argv[2]
+torrent = session.add_torrent(params)
+while not (torrent.status().is_seeding and session.listen_port()):
+    time.sleep(0.02)
+print(session.listen_port(), flush=True)
+sys.stdin.read()
+";
+
 /// libtorrent, connected to one peer.
 struct Foreign {
     process: Child,
@@ -52,6 +67,17 @@ impl Foreign {
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python3 is installed");
         let answers = std::io::BufReader::new(process.stdout.take().unwrap()).lines();
         Self { process, answers }
+    }
+
+    /// One that has all of a film, and its port.
+    fn seed(torrent: &Path, folder: &Path) -> (Self, u16) {
+        use std::io::BufRead;
+        let mut command = Command::new("/usr/bin/python3");
+        command.args(["-c", SEEDER]).arg(torrent).arg(folder).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = command.spawn().expect("python3 is installed");
+        let mut answers = std::io::BufReader::new(process.stdout.take().unwrap()).lines();
+        let port = answers.next().unwrap().unwrap().parse().unwrap();
+        (Self { process, answers }, port)
     }
 
     /// The pieces that it has, and the bytes that it got and that were wrong.
@@ -211,6 +237,14 @@ async fn a_film_larger_than_the_cache_plays_within_it_and_through_a_kill() {
     assert!((24 * MIB as u64..bytes.len() as u64).contains(&stats.have_bytes), "{stats:?}");
     // What was watched before went first, as a whole.
     assert!(viewer.engine.stats(old.info_hash).is_none());
+    // What is kept and what is the user's own is never touched, however long ago it was watched.
+    let kept = seeder.share(&write(&dir.path().join("kept.mkv"), &noise(4 * MIB, 9))).await.info_hash;
+    viewer.add(seeder.magnet(kept)).await;
+    viewer.open(kept, 0).await;
+    viewer.wait_for(kept, State::Seeding).await;
+    viewer.engine.set_kept(kept, true).await.unwrap();
+    let own_path = write(&dir.path().join("own.mkv"), &noise(4 * MIB, 10));
+    let own = viewer.share(&own_path).await.info_hash;
     let url = viewer.open(film.info_hash, 0).await;
     let giving = tokio::spawn(keep_giving(viewer.engine.peer_addr().unwrap(), film.clone(), bytes.clone()));
     let mut at = 96 * MIB;
@@ -223,8 +257,12 @@ async fn a_film_larger_than_the_cache_plays_within_it_and_through_a_kill() {
             at += chunk.len();
         }
         // A player stands while it has enough; what it caused meanwhile has to fit.
-        eventually(|| allocated(&downloads), |used| *used <= CACHE as u64).await;
+        eventually(|| allocated(&downloads), |used| *used <= (CACHE + 4 * MIB) as u64).await;
     }
+    assert_eq!(viewer.engine.stats(kept).unwrap().have_bytes, 4 * MIB as u64);
+    assert_eq!(allocated(&downloads.join("kept")), 4 * MIB as u64);
+    assert_eq!(viewer.engine.stats(own).unwrap().state, State::Seeding);
+    assert!(std::fs::read(&own_path).unwrap() == noise(4 * MIB, 10));
     let stats = viewer.engine.stats(film.info_hash).unwrap();
     assert!(stats.have_bytes < 97 * MIB as u64, "{stats:?}");
 
@@ -294,6 +332,25 @@ async fn limits_hold_and_give_way() {
     viewer.wait_for(film, State::Seeding).await;
     assert_eq!(seeder.engine.stats(film).unwrap().state, State::Seeding);
 
+    // The same for who has given as much as it has, and for who has had it for long enough.
+    let once = Limits { seed_ratio: Some(1.0), ..Limits::default() };
+    let given_by_viewer = || viewer.engine.account(film).unwrap().uploaded_bytes;
+    viewer.engine.set_limits(once);
+    viewer.engine.pause(film).await.unwrap();
+    viewer.engine.resume_all().await;
+    viewer.wait_for(film, State::Seeding).await;
+    let third = Peer::start(&dir.path().join("third")).await;
+    third.add(viewer.magnet(film)).await;
+    third.open(film, 0).await;
+    viewer.wait_for(film, State::Paused).await;
+    assert!(given_by_viewer() >= 2 * MIB as u64, "after {}", given_by_viewer());
+    let second = Limits { seed_time: Some(std::time::Duration::from_secs(1)), ..Limits::default() };
+    third.wait_for(film, State::Seeding).await;
+    third.engine.set_limits(second);
+    third.wait_for(film, State::Paused).await;
+    assert!(third.engine.account(film).unwrap().seeded >= std::time::Duration::from_secs(1));
+    viewer.engine.set_limits(none);
+
     // The account outlives the engine; deleting spares what is the user's own.
     let account = viewer.engine.account(film).unwrap();
     assert_eq!((account.keeping, seeder.engine.account(film).unwrap().keeping), (Keeping::Cached, Keeping::Own));
@@ -313,4 +370,38 @@ async fn limits_hold_and_give_way() {
     assert_eq!(viewer.engine.account(film).unwrap().keeping, Keeping::Kept);
     viewer.engine.remove(film, true).await.unwrap();
     assert_eq!(files(), Vec::<PathBuf>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn few_peers_are_enough() {
+    let dir = tempfile::tempdir().unwrap();
+    let maker = Peer::start(&dir.path().join("maker")).await;
+    let bytes = noise(3 * MIB, 7);
+    let film = maker.share(&write(&dir.path().join("film.mkv"), &bytes)).await.info_hash;
+    maker.engine.shutdown().await;
+    let torrent = dir.path().join(format!("maker/state/session/{film}.torrent"));
+    let seeders = [(); 2].map(|()| Foreign::seed(&torrent, dir.path()));
+    // Nobody listens there.
+    let dead = [(); 6].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port());
+    let ports = dead.into_iter().chain(seeders.iter().map(|(_, port)| *port));
+    let peers: String = ports.map(|port| format!("&x.pe=127.0.0.1:{port}")).collect();
+    // One peer at a time, and not so fast.
+    const SPEED: u32 = 2 << 20;
+    let limits = Limits { peers: NonZeroU32::new(1), download_bps: NonZeroU32::new(SPEED), ..Limits::default() };
+    let home = dir.path().join("viewer");
+    let viewer = Peer::start_with(limited(&home, limits), &home).await;
+    viewer.add(Source::Link(format!("magnet:?xt=urn:btih:{film}{peers}"))).await;
+    let begun = std::time::Instant::now();
+    let url = viewer.open(film, 0).await;
+    let mut answer = get(&url, None).await;
+    let mut got = Vec::new();
+    while let Some(chunk) = answer.chunk().await.unwrap() {
+        got.extend_from_slice(&chunk);
+        let connected = viewer.engine.peers(film);
+        assert!(connected.len() <= 1, "{connected:?}");
+    }
+    assert!(got == bytes);
+    // librqbit lets a second's worth through at once.
+    let least = (bytes.len() as f64 - f64::from(SPEED)) / f64::from(SPEED);
+    assert!(begun.elapsed().as_secs_f64() > least * 0.9, "after {:?}", begun.elapsed());
 }

@@ -4,6 +4,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use streamshare_webtorrent::wire::limits::FRAME_BYTES_MAX;
@@ -12,12 +13,12 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use super::Connection;
 use super::extended;
 use super::message::{
     BITFIELD, CANCEL, CHOKE, EXTENDED, HAVE, INTERESTED, NOT_INTERESTED, PIECE, REQUEST, UNCHOKE, number,
 };
 use super::swarm::{Outbox, Swarm};
+use super::{Connection, FIRST_BYTES_TIMEOUT};
 use crate::Transport;
 use crate::pool::PeerKey;
 
@@ -113,7 +114,9 @@ async fn hear(
     let mut frames = Frames::new(FRAME_BYTES_MAX);
     let mut buffer = vec![0; READ_BYTES];
     loop {
-        let count = reader.read(&mut buffer).await?;
+        // One that never says a word does not keep its seat.
+        let patience = if is_asked { FIRST_BYTES_TIMEOUT } else { Duration::MAX };
+        let count = tokio::time::timeout(patience, reader.read(&mut buffer)).await??;
         if count == 0 {
             return Ok(());
         }

@@ -54,16 +54,9 @@ pub(super) async fn target(
     Ok(SocketAddr::new(ip, u16::from_be_bytes(read(client).await?)))
 }
 
-/// Tells whether it was connected.
-pub(super) async fn reply(client: &mut (impl AsyncWrite + Unpin), error: Option<&io::Error>) -> io::Result<()> {
-    let code = match error.map(io::Error::kind) {
-        None => 0,
-        Some(io::ErrorKind::NetworkUnreachable) => 3,
-        Some(io::ErrorKind::HostUnreachable | io::ErrorKind::TimedOut) => 4,
-        Some(io::ErrorKind::ConnectionRefused) => 5,
-        Some(_) => 1,
-    };
-    client.write_all(&[VERSION, code, 0, IPV4, 0, 0, 0, 0, 0, 0]).await
+/// Tells that it may go on. It is connected when it has said what for: until then nobody knows whether it has to wait.
+pub(super) async fn reply(client: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
+    client.write_all(&[VERSION, 0, 0, IPV4, 0, 0, 0, 0, 0, 0]).await
 }
 
 async fn read<const N: usize>(client: &mut (impl AsyncRead + Unpin)) -> io::Result<[u8; N]> {

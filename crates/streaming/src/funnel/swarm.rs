@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::message::{CANCEL, HAVE, REQUEST, UNCHOKE};
 use super::relay::{Identity, Who};
+use super::seats::Seats;
 use super::{lane, lock};
 use crate::pool::{Effect, Geometry, LaneKey, PeerKey, Place, Pool, ReaderKey};
 use crate::readers::Role;
@@ -32,6 +33,7 @@ pub(super) type Outbox = mpsc::UnboundedReceiver<Bytes>;
 /// A torrent's pool with the connections around it.
 pub(crate) struct Swarm {
     pub(super) info_hash: InfoHash,
+    pub(super) seats: Seats,
     listener: SocketAddr,
     piece_bytes: u32,
     inner: Mutex<Inner>,
@@ -72,6 +74,7 @@ impl Swarm {
     pub(super) fn new(
         info_hash: InfoHash,
         geometry: Geometry,
+        peers: usize,
         listener: SocketAddr,
         tasks: &TaskTracker,
         cancel: &CancellationToken,
@@ -87,6 +90,7 @@ impl Swarm {
         };
         let swarm = Arc::new(Self {
             info_hash,
+            seats: Seats::new(peers),
             listener,
             piece_bytes: geometry.piece_bytes,
             inner: Mutex::new(inner),
