@@ -18,7 +18,7 @@ use crate::readers::At;
 use crate::ready::Places;
 use crate::register;
 use crate::registry::Record;
-use crate::torrents::{DISK_FULL, Torrent};
+use crate::torrents::Torrent;
 
 /// How often to look at the disk.
 const TICK: Duration = Duration::from_secs(1);

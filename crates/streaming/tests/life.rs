@@ -209,6 +209,34 @@ fn bytes_read() -> u64 {
     io.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap().parse().unwrap()
 }
 
+/// What a full cache never touches, however long ago it was watched: what is kept, and what is the user's own.
+struct Spared {
+    kept: InfoHash,
+    own: InfoHash,
+    own_path: PathBuf,
+}
+
+impl Spared {
+    const BYTES: usize = 4 * MIB;
+
+    async fn give(viewer: &Peer, seeder: &Peer, folder: &Path) -> Self {
+        let kept = seeder.share(&write(&folder.join("kept.mkv"), &noise(Self::BYTES, 9))).await.info_hash;
+        viewer.add(seeder.magnet(kept)).await;
+        viewer.open(kept, 0).await;
+        viewer.wait_for(kept, State::Seeding).await;
+        viewer.engine.set_kept(kept, true).await.unwrap();
+        let own_path = write(&folder.join("own.mkv"), &noise(Self::BYTES, 10));
+        Self { kept, own: viewer.share(&own_path).await.info_hash, own_path }
+    }
+
+    fn check(&self, viewer: &Peer, downloads: &Path) {
+        assert_eq!(viewer.engine.stats(self.kept).unwrap().have_bytes, Self::BYTES as u64);
+        assert_eq!(allocated(&downloads.join("kept")), Self::BYTES as u64);
+        assert_eq!(viewer.engine.stats(self.own).unwrap().state, State::Seeding);
+        assert!(std::fs::read(&self.own_path).unwrap() == noise(Self::BYTES, 10));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_film_larger_than_the_cache_plays_within_it_and_through_a_kill() {
     const PIECE: usize = 256 << 10;
@@ -237,14 +265,7 @@ async fn a_film_larger_than_the_cache_plays_within_it_and_through_a_kill() {
     assert!((24 * MIB as u64..bytes.len() as u64).contains(&stats.have_bytes), "{stats:?}");
     // What was watched before went first, as a whole.
     assert!(viewer.engine.stats(old.info_hash).is_none());
-    // What is kept and what is the user's own is never touched, however long ago it was watched.
-    let kept = seeder.share(&write(&dir.path().join("kept.mkv"), &noise(4 * MIB, 9))).await.info_hash;
-    viewer.add(seeder.magnet(kept)).await;
-    viewer.open(kept, 0).await;
-    viewer.wait_for(kept, State::Seeding).await;
-    viewer.engine.set_kept(kept, true).await.unwrap();
-    let own_path = write(&dir.path().join("own.mkv"), &noise(4 * MIB, 10));
-    let own = viewer.share(&own_path).await.info_hash;
+    let spared = Spared::give(&viewer, &seeder, dir.path()).await;
     let url = viewer.open(film.info_hash, 0).await;
     let giving = tokio::spawn(keep_giving(viewer.engine.peer_addr().unwrap(), film.clone(), bytes.clone()));
     let mut at = 96 * MIB;
@@ -257,12 +278,9 @@ async fn a_film_larger_than_the_cache_plays_within_it_and_through_a_kill() {
             at += chunk.len();
         }
         // A player stands while it has enough; what it caused meanwhile has to fit.
-        eventually(|| allocated(&downloads), |used| *used <= (CACHE + 4 * MIB) as u64).await;
+        eventually(|| allocated(&downloads), |used| *used <= (CACHE + Spared::BYTES) as u64).await;
     }
-    assert_eq!(viewer.engine.stats(kept).unwrap().have_bytes, 4 * MIB as u64);
-    assert_eq!(allocated(&downloads.join("kept")), 4 * MIB as u64);
-    assert_eq!(viewer.engine.stats(own).unwrap().state, State::Seeding);
-    assert!(std::fs::read(&own_path).unwrap() == noise(4 * MIB, 10));
+    spared.check(&viewer, &downloads);
     let stats = viewer.engine.stats(film.info_hash).unwrap();
     assert!(stats.have_bytes < 97 * MIB as u64, "{stats:?}");
 
