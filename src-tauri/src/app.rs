@@ -250,8 +250,9 @@ async fn torrent_open(app: App<'_>, request: OpenRequest) -> Result<Opened, Shel
     app.torrent_open(request).await
 }
 
+// Async, since those alone run where tasks can be started.
 #[tauri::command]
-fn torrent_prime(app: App<'_>, request: PrimeRequest) -> Result<(), ShellError> {
+async fn torrent_prime(app: App<'_>, request: PrimeRequest) -> Result<(), ShellError> {
     app.torrent_prime(&request)
 }
 
