@@ -122,6 +122,7 @@ async fn a_pasted_magnet_link_to_matroska_plays() -> Result<()> {
     let offered = "$$('caption-choice').map(choice => choice.innerText.trim()).join() === 'Off,German,Mine.fr'";
     desktop.until(offered).await?;
     desktop.shot("menu").await?;
+    desktop.js("$('captions').click()").await?;
     desktop.playlist_is(&[Media::Mkv.title()]).await?;
 
     // What comes next is there in time: its beginning, and no more of it.
