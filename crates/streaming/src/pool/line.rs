@@ -14,6 +14,13 @@ const LATENCY_FIRST: f64 = 0.15;
 const PACE_FIRST: f64 = 0.015;
 /// Weight of a new figure in an average: the last ten or so count.
 const WEIGHT: f64 = 0.15;
+/// What a peer is given that answers in pulses: Transmission 3 fills its sockets twice a second, whatever was asked for meanwhile.
+/// Without it, whose first answer came at once would be asked for two blocks a pulse ever after.
+const PULSE: f64 = 0.5;
+/// Blocks are of one pulse where their distance is so small a part of what blocks have on average.
+const PULSE_GAP: f64 = 0.25;
+/// Where so many of the blocks come right after others, they come in pulses.
+const PULSE_SHARE: f64 = 0.4;
 /// How fast the shortest latency is forgotten, each block: a route that became longer is learned in some seconds.
 const FORGET: f64 = 1.0005;
 
@@ -26,13 +33,25 @@ pub(super) struct Line {
     /// Seconds from a block to the next while more were asked for.
     pace: Option<f64>,
     growing: bool,
+    /// The share of the blocks that came right after others.
+    close: f64,
+    pulses: bool,
     last_block: Option<Instant>,
     last_cut: Option<Instant>,
 }
 
 impl Line {
     pub(super) fn new() -> Self {
-        Self { window: WINDOW_FIRST, latency: None, pace: None, growing: true, last_block: None, last_cut: None }
+        Self {
+            window: WINDOW_FIRST,
+            latency: None,
+            pace: None,
+            growing: true,
+            close: 0.0,
+            pulses: false,
+            last_block: None,
+            last_cut: None,
+        }
     }
 
     /// How many blocks to have asked for at a time.
@@ -71,7 +90,11 @@ impl Line {
             (Some(pace), None) => pace,
             (Some(pace), Some(since)) => (pace + (since - pace) * WEIGHT).max(1e-6),
         });
-        let target = latency * 1.25 + QUEUE;
+        if let Some(since) = since {
+            self.hear_pulse(since, took);
+        }
+        let pulse = if self.pulses { PULSE } else { 0.0 };
+        let target = latency * 1.25 + pulse + QUEUE;
         if took <= target {
             self.window += if self.growing { 1.0 } else { 1.0 / self.window };
         } else if self.last_cut.is_none_or(|last| (sent > last) || now - last > Duration::from_secs(1)) {
@@ -82,6 +105,19 @@ impl Line {
         }
         // A peer whose block takes a quarter of a second does well with one on its way and one in store.
         self.window = self.window.clamp(2.0, WINDOW_MAX);
+    }
+
+    /// Learns whether the peer answers in pulses, from the time since its last block.
+    fn hear_pulse(&mut self, since: f64, took: f64) {
+        let mean = self.pace.unwrap_or(took);
+        let is_close = if since < PULSE_GAP * mean { 1.0 } else { 0.0 };
+        self.close += (is_close - self.close) * WEIGHT;
+        let pulses = self.close > PULSE_SHARE;
+        if pulses && !self.pulses {
+            // The window was cut for what was no queue.
+            self.growing = true;
+        }
+        self.pulses = pulses;
     }
 
     /// What was asked for is not on its way any more.
@@ -110,6 +146,29 @@ mod tests {
             line.block(at(sent), at(now), !flying.is_empty());
         }
         line.window()
+    }
+
+    #[test]
+    fn who_answers_in_pulses_is_asked_for_all_of_a_pulse() {
+        let begun = Instant::now();
+        let at = |time: f64| begun + Duration::from_secs_f64(time);
+        let mut line = Line::new();
+        // The first answer comes at once, further ones when the pulse does.
+        line.block(at(0.0), at(0.002), true);
+        let (mut sent, mut bytes) = (vec![0.002; line.window()], 0);
+        for pulse in 1..=20 {
+            let now = f64::from(pulse) * PULSE;
+            let asked = std::mem::take(&mut sent);
+            bytes += asked.len() << 14;
+            for (count, then) in asked.into_iter().enumerate() {
+                let now = now + count as f64 * 2e-4;
+                line.block(at(then), at(now), true);
+                while sent.len() < line.window() {
+                    sent.push(now);
+                }
+            }
+        }
+        assert!(line.window() > 30 && bytes > 8 << 20, "{} blocks at a time, {bytes} bytes", line.window());
     }
 
     #[test]
