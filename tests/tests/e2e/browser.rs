@@ -46,6 +46,11 @@ async fn play_pause_seek_and_playlist_cross_both_ways() -> Result<()> {
     browser.shows_picture(Media::Mp4).await?;
     desktop.until("room().members.find(m => m.name === 'Ben').state === 'PLAYING'").await?;
     browser.shot("follows").await?;
+    // What is said under the player gets longer and shorter every second: the buttons stay under the pointer.
+    let stays = "(() => { const at = () => $('play-toggle').getBoundingClientRect().top; const before = at();
+        const more = document.createElement('span'); more.textContent = ' and more'.repeat(40); $('stats').append(more);
+        const after = at(); more.remove(); return before === after; })()";
+    browser.until(&format!("$('stats') && {stays}")).await?;
     desktop.shot("both").await?;
 
     browser.click("play-toggle").await?;

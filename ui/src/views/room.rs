@@ -94,7 +94,7 @@ pub(crate) fn RoomPage(props: &Props) -> Html {
                     <div class="figures-line">
                         <SkewView skew={room.skew} />
                         if let Some(stats) = &props.stats {
-                            <p class="stats" data-testid="stats">{ stats_text(stats, ready::through_text(forecast)) }</p>
+                            { stats_line(stats_text(stats, ready::through_text(forecast))) }
                         }
                     </div>
                 </div>
@@ -166,6 +166,11 @@ fn is_local(invitation: &Invitation) -> bool {
 /// Whether nobody is there to get the rest of a torrent from.
 fn is_forsaken(stats: &TorrentStats) -> bool {
     stats.state == TorrentState::Downloading && stats.peers.total() == 0 && stats.have_bytes < stats.total_bytes
+}
+
+/// The line of a torrent; where it is cut, the pointer tells the rest.
+fn stats_line(text: String) -> Html {
+    html! { <p class="stats" data-testid="stats" title={text.clone()}>{ text }</p> }
 }
 
 /// How a torrent is doing, in one line.

@@ -18,3 +18,10 @@ fn everyone_agrees_in_the_end() {
     let failed: Vec<u64> = KEPT.into_iter().chain(0..1000).filter(fails).collect();
     assert!(failed.is_empty(), "the simulation failed with these seeds: {failed:?}");
 }
+
+#[test]
+fn a_pause_lasts() {
+    let fails = |seed: &u64| std::panic::catch_unwind(|| world::pause_once(*seed)).is_err();
+    let failed: Vec<u64> = (0..1000).filter(fails).collect();
+    assert!(failed.is_empty(), "a pause was undone with these seeds: {failed:?}");
+}

@@ -15,19 +15,21 @@ struct Player {
     playing: bool,
     rate: f64,
     seek_done: f64,
+    /// It waits for data until then, whatever it is told.
+    starved: f64,
 }
 
 pub(crate) const DURATION_S: f64 = 600.0;
 
 impl Player {
     fn place(&self, t: f64) -> f64 {
-        let from = self.at.max(self.seek_done);
+        let from = self.at.max(self.seek_done).max(self.starved);
         let moved = if self.playing { (t - from).max(0.0) * self.rate } else { 0.0 };
         (self.position + moved).min(DURATION_S)
     }
 
     fn settle(&mut self, t: f64) {
-        (self.position, self.at) = (self.place(t), t.max(self.seek_done));
+        (self.position, self.at) = (self.place(t), t.max(self.seek_done).max(self.starved));
     }
 
     fn report(&self, t: f64) -> PlayerReport {
@@ -45,7 +47,7 @@ impl Player {
             duration: ready.then(|| MediaTime::saturating(DURATION_S)),
             paused: !self.playing,
             seeking: t < self.seek_done,
-            stalled: false,
+            stalled: self.playing && t < self.starved,
             ended: ready && self.place(t) >= DURATION_S,
             blocked: false,
         }
@@ -117,6 +119,12 @@ impl Ours {
         let mut sent = self.handle(Input::Player(report), t, rng);
         sent.extend(self.handle(Input::Tick, t, rng));
         sent
+    }
+
+    /// Nothing comes for so long.
+    pub(crate) fn starve(&mut self, t: f64, for_s: f64) {
+        self.player.settle(t);
+        self.player.starved = t + for_s;
     }
 
     pub(crate) fn place(&self, t: f64) -> f64 {

@@ -1,6 +1,9 @@
 //! The relay, the links and the clock.
 
+mod pause;
+
 use crate::peers::{Ours, Plain};
+pub(crate) use pause::pause_once;
 use std::collections::BTreeMap;
 use streamshare_playsync::*;
 use streamshare_protocol::*;
