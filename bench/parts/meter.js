@@ -7,7 +7,13 @@
   const BITS = 16;
   // The strip of blocks at the top of the film: its share of the height, see film.rs.
   const STRIP = 1 / 9;
-  const now = () => performance.timeOrigin + performance.now();
+  const monotonic = performance.now.bind(performance);
+  const now = () => performance.timeOrigin + monotonic();
+  // A seek that is not aimed at where the room will be lands late, by as much as it takes (s).
+  const LATE_S = [0.1, 0.4];
+  // A clock that is set right by a second a minute, ahead and back (ms/ms, ms).
+  const SLEW = 1 / 60;
+  const SLEWED_FOR_MS = 60_000;
   const player = window.measured ?? document.querySelector("video");
   const native = (name) => Object.getOwnPropertyDescriptor(HTMLMediaElement.prototype, name);
   const real = player instanceof HTMLMediaElement;
@@ -29,11 +35,13 @@
     });
     own("playbackRate", "rate", (value) => {
       meant.rate = value;
-      if (mode === "obeys") write("playbackRate", value);
+      if (!["deaf", "flipped"].includes(mode)) write("playbackRate", value);
       if (mode === "flipped") write("playbackRate", 2 - value);
     });
     own("currentTime", "seek", (value) => {
-      if (mode !== "deaf") write("currentTime", value);
+      if (mode === "deaf") return;
+      const late = mode === "late" ? LATE_S[0] + Math.random() * (LATE_S[1] - LATE_S[0]) : 0;
+      write("currentTime", value - late);
     });
     for (const what of ["play", "pause"]) {
       const method = player[what];
@@ -43,6 +51,19 @@
       };
     }
   }
+
+  // What a clock shows that somebody corrects.
+  let slewedSince = null;
+  performance.now = () => {
+    const at = monotonic();
+    if (slewedSince === null) return at;
+    const into = (at - slewedSince) % (2 * SLEWED_FOR_MS);
+    return at + SLEW * Math.min(into, 2 * SLEWED_FOR_MS - into);
+  };
+  // One who knows no band in which nothing is done seeks at whatever the player says.
+  player.addEventListener?.("timeupdate", () => {
+    if (mode === "restless" && !read("paused")) player.currentTime = read("currentTime");
+  });
 
   const note = () => {
     const place = read("currentTime");
@@ -80,9 +101,13 @@
       looking = on;
     },
     frame,
-    /** Whether the player gets what it is told: "obeys", "deaf", or "flipped" (too fast where it should be too slow). */
+    /**
+     * Whether the player gets what it is told: "obeys", "deaf", "flipped" (too fast where it should be too slow), "late" (its
+     * seeks are not compensated), "restless" (no hysteresis); or "wall": what asks for the time gets that of a clock that is set.
+     */
     mode: (name) => {
       mode = name;
+      slewedSince = name === "wall" ? monotonic() : null;
       if (name === "deaf") write("playbackRate", 1);
       if (name === "obeys") write("playbackRate", meant.rate);
     },

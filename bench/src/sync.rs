@@ -91,10 +91,14 @@ async fn part(name: &str) -> Result<()> {
             cells::steady(pair, "kept", STEADY_SHORT, goals).await?;
         }
         "mutants" => {
-            for mode in ["deaf", "flipped"] {
+            for mode in ["deaf", "flipped", "late", "restless", "wall"] {
                 pair.other.mode(mode).await?;
                 let mut broken = Goals::asked();
-                cells::apart(pair, 2, &mut broken).await?;
+                match mode {
+                    "late" => cells::seek(pair, 4, &mut broken).await?,
+                    "restless" | "wall" => drop(cells::steady(pair, mode, STEADY_SHORT, &mut broken).await?),
+                    _ => cells::apart(pair, 2, &mut broken).await?,
+                }
                 broken.seen_broken(mode)?;
                 pair.other.mode("obeys").await?;
             }
