@@ -34,7 +34,7 @@ const STEADY: Duration = Duration::from_secs(30);
 /// What is to be done.
 #[derive(Debug)]
 pub(super) enum Order {
-    Announce { info_hash: InfoHash, transfer: Transfer, offers: Vec<Offer> },
+    Announce { info_hash: InfoHash, member: u64, transfer: Transfer, offers: Vec<Offer> },
     Hasten { info_hash: InfoHash },
     Answer { info_hash: InfoHash, to_peer_id: PeerId, offer_id: OfferId, sdp: Sdp },
     Scrape { info_hash: InfoHash },
@@ -237,9 +237,9 @@ impl Link {
 async fn carry_out(order: Order, socket: &mut Socket, schedule: &mut Schedule, peer_id: PeerId) -> Result<(), End> {
     let now = Instant::now();
     let message = match order {
-        Order::Announce { info_hash, transfer, offers } => {
+        Order::Announce { info_hash, member, transfer, offers } => {
             // It may have been removed meanwhile.
-            let Some(announce) = schedule.announce(info_hash, transfer, offers, now) else { return Ok(()) };
+            let Some(announce) = schedule.announce(info_hash, (member, transfer), offers, now) else { return Ok(()) };
             PeerMessage::Announce(announce)
         }
         Order::Hasten { info_hash } => {

@@ -180,10 +180,11 @@ impl Membership {
     }
 
     /// Announces the torrent with offers, at most [`limits::OFFERS_MAX`](crate::tracker::limits::OFFERS_MAX). Made for
-    /// [`TrackerEvent::Due`], but it may come at any time.
+    /// [`TrackerEvent::Due`], but it may come at any time. Of no effect where there is a newer membership.
     pub fn announce(&self, transfer: Transfer, offers: Vec<Offer>) {
         self.roster.set(self.info_hash, self.number, transfer);
-        self.roster.order(Order::Announce { info_hash: self.info_hash, transfer, offers });
+        let (info_hash, member) = (self.info_hash, self.number);
+        self.roster.order(Order::Announce { info_hash, member, transfer, offers });
     }
 
     /// Has the torrent announced sooner than the tracker wants it, as when a peer was lost. Not sooner after the last

@@ -64,7 +64,7 @@ impl Schedule {
 
     /// Takes over what torrents there are; gives back what the tracker must know at once.
     pub(super) fn set_torrents(&mut self, torrents: &Torrents, now: Instant) -> Vec<Announce> {
-        let (mut out, mut renewed) = (Vec::new(), Vec::new());
+        let mut out = Vec::new();
         let peer_id = self.peer_id;
         self.torrents.retain(|&info_hash, entry| {
             let stays = torrents.contains_key(&info_hash);
@@ -85,9 +85,10 @@ impl Schedule {
                 next: Next::Ask(now),
                 is_hastened: false,
             });
-            // A new member shall not wait until the tracker wants to hear of the torrent again.
+            // A new member shall not wait until the tracker wants to hear of the torrent again, nor for another's offers.
             if std::mem::replace(&mut entry.member, member) != member {
-                renewed.push(info_hash);
+                entry.next = Next::Ask(now);
+                entry.is_hastened = true;
             }
             entry.transfer = transfer;
             if entry.is_started && !entry.is_complete && transfer.left == Some(0) {
@@ -95,7 +96,6 @@ impl Schedule {
                 out.push(entry.announce(info_hash, peer_id, Event::Completed));
             }
         }
-        renewed.into_iter().for_each(|info_hash| self.hasten(info_hash, now));
         out
     }
 
@@ -125,8 +125,8 @@ impl Schedule {
             }
         }
         for info_hash in without {
-            let transfer = self.torrents.get(&info_hash).map(|entry| entry.transfer);
-            let announce = transfer.and_then(|transfer| self.announce(info_hash, transfer, Vec::new(), now));
+            let known = self.torrents.get(&info_hash).map(|entry| (entry.member, entry.transfer));
+            let announce = known.and_then(|known| self.announce(info_hash, known, Vec::new(), now));
             due.extend(announce.map(Due::Announce));
         }
         due
@@ -142,15 +142,15 @@ impl Schedule {
             .min()
     }
 
-    /// The announce of a torrent, if it is one of those.
+    /// The announce of a torrent, if it is one of those and the member is the one that is asked for offers.
     pub(super) fn announce(
         &mut self,
         info_hash: InfoHash,
-        transfer: Transfer,
+        (member, transfer): (u64, Transfer),
         mut offers: Vec<Offer>,
         now: Instant,
     ) -> Option<Announce> {
-        let entry = self.torrents.get_mut(&info_hash)?;
+        let entry = self.torrents.get_mut(&info_hash).filter(|entry| entry.member == member)?;
         entry.transfer = transfer;
         entry.last = Some(now);
         entry.next = Next::Ask(now + entry.interval);
@@ -171,7 +171,9 @@ impl Schedule {
     /// The tracker took an announce, and says when it wants the next one.
     pub(super) fn announced(&mut self, announced: &Announced, now: Instant) {
         let interval = self.clamp(announced.interval.map_or(INTERVAL, Duration::from_secs));
-        let Some(entry) = self.torrents.get_mut(&announced.info_hash) else { return };
+        // It may be the answer to a goodbye: whoever has come back since was not announced yet.
+        let entry = self.torrents.get_mut(&announced.info_hash);
+        let Some(entry) = entry.filter(|entry| entry.is_started) else { return };
         entry.interval = interval;
         if let Next::Ask(at) = entry.next {
             let wanted = now + interval;
@@ -231,7 +233,7 @@ mod tests {
         assert_eq!(schedule.next(), Some(start));
         assert_eq!(schedule.poll(start), [Due::Ask(ADA)]);
         assert!(schedule.poll(start).is_empty());
-        let started = schedule.announce(ADA, transfer(None), Vec::new(), start).unwrap();
+        let started = schedule.announce(ADA, (1, transfer(None)), Vec::new(), start).unwrap();
         assert_eq!((started.event, started.left), (Event::Started, None));
         // The tracker's wish is followed, within limits.
         for (wish, wanted) in [(Some(120), 120), (Some(1), 15), (Some(u64::MAX), 600), (None, 120)] {
@@ -240,13 +242,13 @@ mod tests {
         }
         let later = start + Duration::from_secs(120);
         assert_eq!(schedule.poll(later), [Due::Ask(ADA)]);
-        assert_eq!(schedule.announce(ADA, transfer(Some(9)), Vec::new(), later).unwrap().event, Event::Update);
+        assert_eq!(schedule.announce(ADA, (1, transfer(Some(9))), Vec::new(), later).unwrap().event, Event::Update);
         assert_eq!(events(&schedule.set_torrents(&torrents(Some(0)), later)), [Event::Completed]);
         assert!(schedule.set_torrents(&torrents(Some(0)), later).is_empty());
         assert_eq!(events(&schedule.leave()), [Event::Stopped]);
         assert_eq!(events(&schedule.set_torrents(&Torrents::new(), later)), [Event::Stopped]);
         assert_eq!((schedule.next(), schedule.leave()), (None, vec![]));
-        assert_eq!(schedule.announce(ADA, transfer(None), Vec::new(), later), None);
+        assert_eq!(schedule.announce(ADA, (1, transfer(None)), Vec::new(), later), None);
     }
 
     #[test]
@@ -258,14 +260,14 @@ mod tests {
         // The offers are being made: it is under way.
         schedule.hasten(ADA, start);
         assert_eq!(schedule.next(), Some(at(10)));
-        schedule.announce(ADA, transfer(Some(5)), Vec::new(), start);
+        schedule.announce(ADA, (1, transfer(Some(5))), Vec::new(), start);
         schedule.hasten(ADA, at(1));
         assert_eq!(schedule.next(), Some(at(5)));
         // What the tracker says to the announce before does not put it off.
         schedule.announced(&announced(Some(120)), at(2));
         assert_eq!(schedule.next(), Some(at(5)));
         assert_eq!(schedule.poll(at(5)), [Due::Ask(ADA)]);
-        schedule.announce(ADA, transfer(Some(5)), Vec::new(), at(5));
+        schedule.announce(ADA, (1, transfer(Some(5))), Vec::new(), at(5));
         assert_eq!(schedule.next(), Some(at(125)));
         schedule.hasten(ADA, at(60));
         assert_eq!(schedule.next(), Some(at(60)));
@@ -275,11 +277,28 @@ mod tests {
     fn a_new_member_is_not_kept_waiting() {
         let (mut schedule, start) = (schedule(), Instant::now());
         schedule.set_torrents(&torrents(None), start);
-        schedule.announce(ADA, transfer(None), Vec::new(), start);
+        schedule.announce(ADA, (1, transfer(None)), Vec::new(), start);
         let late = start + Duration::from_secs(30);
         assert!(schedule.set_torrents(&[(ADA, (2, transfer(Some(5))))].into(), late).is_empty());
         assert_eq!(schedule.poll(late), [Due::Ask(ADA)]);
-        assert_eq!(schedule.announce(ADA, transfer(Some(0)), Vec::new(), late).unwrap().event, Event::Completed);
+        let of_both = [1, 2].map(|member| schedule.announce(ADA, (member, transfer(Some(0))), Vec::new(), late));
+        assert!(matches!(&of_both, [None, Some(announce)] if announce.event == Event::Completed), "{of_both:?}");
+        // Not even where the one before has just been announced, or was asked for its offers.
+        schedule.set_torrents(&[(ADA, (3, transfer(Some(5))))].into(), late);
+        assert_eq!(schedule.poll(late), [Due::Ask(ADA)]);
+        schedule.set_torrents(&[(ADA, (4, transfer(Some(5))))].into(), late);
+        assert_eq!(schedule.poll(late), [Due::Ask(ADA)]);
+    }
+
+    #[test]
+    fn the_answer_to_a_goodbye_keeps_nobody_waiting_who_came_back() {
+        let (mut schedule, start) = (schedule(), Instant::now());
+        schedule.set_torrents(&torrents(None), start);
+        schedule.announce(ADA, (1, transfer(None)), Vec::new(), start);
+        assert_eq!(events(&schedule.set_torrents(&Torrents::new(), start)), [Event::Stopped]);
+        schedule.set_torrents(&[(ADA, (2, transfer(Some(5))))].into(), start);
+        schedule.announced(&announced(Some(120)), start);
+        assert_eq!(schedule.poll(start), [Due::Ask(ADA)]);
     }
 
     #[test]
@@ -298,7 +317,7 @@ mod tests {
     fn what_was_complete_from_the_start_was_not_completed() {
         let (mut schedule, start) = (schedule(), Instant::now());
         schedule.set_torrents(&torrents(Some(0)), start);
-        let started = schedule.announce(ADA, transfer(Some(0)), Vec::new(), start).unwrap();
+        let started = schedule.announce(ADA, (1, transfer(Some(0))), Vec::new(), start).unwrap();
         assert_eq!(started.event, Event::Started);
         assert!(schedule.set_torrents(&torrents(Some(0)), start).is_empty());
         // Who leaves before it came says nothing.
