@@ -40,13 +40,13 @@ sys.stdin.read()
 ";
 
 /// libtorrent, connected to one peer.
-pub(crate) struct Foreign {
+pub struct Foreign {
     process: Child,
     answers: std::io::Lines<std::io::BufReader<std::process::ChildStdout>>,
 }
 
 impl Foreign {
-    pub(crate) fn start(info_hash: InfoHash, folder: &Path, port: u16) -> Self {
+    pub fn start(info_hash: InfoHash, folder: &Path, port: u16) -> Self {
         use std::io::BufRead;
         std::fs::create_dir_all(folder).unwrap();
         let mut command = Command::new("/usr/bin/python3");
@@ -57,7 +57,7 @@ impl Foreign {
     }
 
     /// One that has all of a film, and its port.
-    pub(crate) fn seed(torrent: &Path, folder: &Path) -> (Self, u16) {
+    pub fn seed(torrent: &Path, folder: &Path) -> (Self, u16) {
         use std::io::BufRead;
         let mut command = Command::new("/usr/bin/python3");
         command.args(["-c", SEEDER]).arg(torrent).arg(folder).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -68,7 +68,7 @@ impl Foreign {
     }
 
     /// The pieces that it has, and the bytes that it got and that were wrong.
-    pub(crate) fn ask(&mut self) -> (Vec<bool>, u64) {
+    pub fn ask(&mut self) -> (Vec<bool>, u64) {
         use std::io::Write;
         self.process.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
         let answer: serde_json::Value = serde_json::from_str(&self.answers.next().unwrap().unwrap()).unwrap();

@@ -6,6 +6,8 @@
     reason = "each test binary uses a part of it, and a test may panic"
 )]
 
+pub mod libtorrent;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::net::SocketAddr;

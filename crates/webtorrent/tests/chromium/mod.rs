@@ -1,6 +1,6 @@
 //! A browser with its tracker.
 
-use crate::swarm::limited;
+use super::swarm::limited;
 use serde_json::{Value, json};
 use std::{
     collections::HashMap,

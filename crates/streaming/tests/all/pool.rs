@@ -1,13 +1,10 @@
 //! Several peers of one torrent: who lies, who comes to us, and what a pause does.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod common;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Peer, Way, config, eventually, get, noise, seed, write};
+use crate::common::{Peer, Way, config, eventually, get, noise, seed, write};
 use streamshare_streaming::{EngineConfig, Limits, Source, State};
 use tokio::net::TcpStream;
 

@@ -1,13 +1,10 @@
 //! Adding: what is refused, cancelled or late, and with which words.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod common;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use common::{Peer, config, noise, write};
+use crate::common::{Peer, config, noise, write};
 use streamshare_streaming::{AddError, CancellationToken, EngineConfig, Progress, Source, State, TorrentInfo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -229,7 +226,7 @@ async fn a_changed_film_is_shared_anew_and_never_written_to() {
     assert_eq!(peer.share(&moved).await, new);
     peer.wait_for(new.info_hash, State::Seeding).await;
     let url = peer.open(new.info_hash, 0).await;
-    assert!(common::get(&url, None).await.bytes().await.unwrap() == edited);
+    assert!(crate::common::get(&url, None).await.bytes().await.unwrap() == edited);
     peer.engine.shutdown().await;
 }
 

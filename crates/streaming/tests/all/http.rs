@@ -1,11 +1,8 @@
 //! The media server as a player and as an attacker sees it.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{Gate, Mode, Peer, config, get, noise, write};
+use crate::common::{Gate, Mode, Peer, config, get, noise, write};
 use streamshare_streaming::{CancellationToken, Source, State, TorrentInfo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -28,7 +25,8 @@ async fn raw(addr: &str, request: &str) -> Option<Answer> {
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut bytes = Vec::new();
     // A reset is a way of closing.
-    let _ = tokio::time::timeout(common::DEADLINE, stream.read_to_end(&mut bytes)).await.expect("the server closes");
+    let _ =
+        tokio::time::timeout(crate::common::DEADLINE, stream.read_to_end(&mut bytes)).await.expect("the server closes");
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
     let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
     let mut lines = head.split("\r\n");

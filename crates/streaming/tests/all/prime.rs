@@ -1,14 +1,11 @@
 //! What is fetched before a player asks, and players that do not read, with libtorrent as the only one who has the films.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod common;
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use common::{Gate, Mode, Peer, eventually, get, noise, write};
+use crate::common::{Gate, Mode, Peer, eventually, get, noise, write};
 use streamshare_streaming::{InfoHash, Source, State};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;

@@ -1,14 +1,11 @@
 //! Exchange with other makes of clients: Transmission, a WebTorrent-project tracker, ffmpeg as a player.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod common;
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use common::{Peer, config, eventually, get, noise, write};
+use crate::common::{Peer, config, eventually, get, noise, write};
 use streamshare_streaming::{EngineConfig, Source, State};
 
 /// A child process that does not outlive its test.

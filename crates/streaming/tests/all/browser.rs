@@ -2,17 +2,16 @@
 //!
 //! Needs node, `npm install` at the top of the repository, and Chromium (`CHROMIUM`, by default /usr/bin/chromium).
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and tell why it is skipped")]
+#![allow(clippy::print_stderr, reason = "it is told why it is skipped")]
 
-#[path = "../../webtorrent/tests/chromium/mod.rs"]
+#[path = "../../../webtorrent/tests/chromium/mod.rs"]
 #[allow(dead_code, reason = "a part of it is used")]
 mod chromium;
-mod common;
 
 use std::num::NonZeroU32;
 
+use crate::common::{Peer, Way, eventually, get, noise, write};
 use chromium::{Browser, one_at_a_time};
-use common::{Peer, Way, eventually, get, noise, write};
 use serde_json::json;
 use streamshare_streaming::{Limits, Source, State, TorrentInfo};
 use streamshare_webtorrent::hybrid::{Hybrid, HybridConfig, Torrent};
@@ -21,7 +20,7 @@ use streamshare_webtorrent::tracker::InfoHash;
 /// What the browser's part of the tests asks for.
 mod swarm {
     pub(crate) async fn limited<T>(what: &str, future: impl Future<Output = T>) -> T {
-        let limit = super::common::DEADLINE;
+        let limit = crate::common::DEADLINE;
         tokio::time::timeout(limit, future).await.unwrap_or_else(|_| panic!("waited too long for {what}"))
     }
 }

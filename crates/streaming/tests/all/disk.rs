@@ -1,16 +1,13 @@
 //! A disk that is full, and one that cannot be written. They are made by mounting: where the test may not, it is left out,
 //! and fails where it is to be relied on: as root, and where `CI` is set.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod common;
 
 use std::num::NonZeroU64;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::{Peer, config, eventually, get, noise, write};
+use crate::common::{Peer, config, eventually, get, noise, write};
 use streamshare_streaming::{AddError, CancellationToken, Engine, EngineConfig, Limits, State};
 
 const MIB: usize = 1 << 20;

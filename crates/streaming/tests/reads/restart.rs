@@ -1,22 +1,14 @@
-//! What a start reads of the disk. The only test of its program: reads are counted for all of it.
-#![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+//! What a start reads of the disk.
 
-mod common;
-
-use common::{Peer, get, noise, write};
+use crate::common::{Peer, get, noise, write};
+use crate::{bytes_read, turn};
 use streamshare_streaming::State;
 
 const LENGTH: usize = 64 << 20;
 
-/// Bytes that this program has read from files.
-fn bytes_read() -> u64 {
-    let io = std::fs::read_to_string("/proc/self/io").unwrap();
-    io.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap().parse().unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nothing_is_checked_again_not_even_after_a_kill_as_it_was_handed_over() {
+    let _turn = turn().await;
     let dir = tempfile::tempdir().unwrap();
     let seeder = Peer::start(&dir.path().join("seeder")).await;
     let bytes = noise(LENGTH, 7);

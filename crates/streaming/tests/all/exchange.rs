@@ -1,11 +1,8 @@
 //! Torrents between two engines.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{Gate, Mode, Peer, config, eventually, get, noise, write};
+use crate::common::{Gate, Mode, Peer, config, eventually, get, noise, write};
 use streamshare_streaming::{FileKind, InfoHash, LivePeer, NetworkConfig, Source, State, Transport};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
