@@ -1,8 +1,6 @@
 //! A relay's start and end, as a library and as a program.
-#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
-mod support;
-
+use crate::support::{KINDS, Kind, PATIENCE, Peer, RawSocket, config, start, url};
 use serde_json::{Value, json};
 use std::{
     error::Error,
@@ -12,7 +10,6 @@ use std::{
     time::{Duration, Instant},
 };
 use streamshare_relay::{Ended, Relay, RelayConfig, StartError};
-use support::{KINDS, Kind, PATIENCE, Peer, RawSocket, config, start, url};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, BufReader},
     net::TcpStream,

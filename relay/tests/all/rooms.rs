@@ -1,11 +1,8 @@
 //! Rooms as plain peers see them: nothing here speaks anything but the web spec, and what it adds is named.
-#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
-mod support;
-
+use crate::support::{KINDS, Kind, Peer, config, start, url};
 use serde_json::{Value, json};
 use streamshare_relay::{Relay, RelayConfig};
-use support::{KINDS, Kind, Peer, config, start, url};
 
 const HASH: &str = "dd8255ecdc7ca55fb0bbf81323d87062db1f6d1c";
 

@@ -1,10 +1,13 @@
 //! Whole swarms over WebRTC, which meet at relays' trackers and nowhere else.
-#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
-mod support;
-#[path = "../../crates/webtorrent/tests/swarm/mod.rs"]
-mod swarm;
+#[path = "../../../crates/webtorrent/tests/swarm/mod.rs"]
+mod clients;
 
+use crate::support::{
+    config, start,
+    tracker::{announce_url, tracker_load, until_load},
+};
+use clients::{Added, Client, eventually, limited, random_file};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::{path::Path, sync::Arc, time::Duration};
 use streamshare_relay::{Relay, RelayConfig};
@@ -12,11 +15,6 @@ use streamshare_webtorrent::{
     hybrid::{Hybrid, HybridConfig, SwarmStats},
     tracker::{InfoHash, TrackerClient, TrackerClientConfig, TrackerEvent, TrackerEvents, Transfer},
 };
-use support::{
-    config, start,
-    tracker::{announce_url, tracker_load, until_load},
-};
-use swarm::{Added, Client, eventually, limited, random_file};
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},

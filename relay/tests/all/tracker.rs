@@ -1,17 +1,14 @@
 //! The tracker, asked by WebSockets that misbehave and by requests that do not.
-#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
-mod support;
-
-use futures_util::{SinkExt, StreamExt};
-use serde_json::{Value, json};
-use std::time::Duration;
-use streamshare_relay::{Ended, Relay, RelayConfig, TrackerConfig};
-use support::{
+use crate::support::{
     PATIENCE, config, start,
     tracker::{announce_url, tracker_load, until_load},
     url,
 };
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use std::time::Duration;
+use streamshare_relay::{Ended, Relay, RelayConfig, TrackerConfig};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
     WebSocketStream,

@@ -1,15 +1,12 @@
 //! The tracker, asked by clients of other makes: npm's bittorrent-tracker, transmission, libtorrent and qBittorrent.
-#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
-mod support;
-
-use serde_json::{Value, json};
-use std::{net::TcpListener, path::Path, process::Stdio, time::Duration};
-use streamshare_relay::Ended;
-use support::{
+use crate::support::{
     PATIENCE, start,
     tracker::{announce_url, until_load},
 };
+use serde_json::{Value, json};
+use std::{net::TcpListener, path::Path, process::Stdio, time::Duration};
+use streamshare_relay::Ended;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
     process::{Child, ChildStdin, ChildStdout, Command},

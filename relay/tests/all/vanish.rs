@@ -1,12 +1,9 @@
 //! Members that vanish without a word leave the room, and those that read slowly catch up.
-#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
-mod support;
-
+use crate::support::{Kind, Peer, RawSocket, config, url};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use streamshare_relay::{Relay, RelayConfig};
-use support::{Kind, Peer, RawSocket, config, url};
 
 /// What a machine under load may add to the bound.
 const SLACK: Duration = Duration::from_secs(5);

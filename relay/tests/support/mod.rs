@@ -1,9 +1,4 @@
 //! Real peers for a real relay: the official JavaScript client and rust_socketio, over both transports.
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    reason = "each test file uses a part of this, and a failed step fails the test"
-)]
 
 pub(crate) mod tracker;
 
