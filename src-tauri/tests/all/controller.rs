@@ -1,8 +1,9 @@
 //! The app without its window.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
-
+use crate::support::{
+    DEADLINE,
+    app::{add, app, app_with, body, film, get, link, path_source, start, write_settings},
+};
 use serde_json::{Value, json};
 use std::{path::Path, process::Command, sync::Arc, time::Duration};
 use streamshare::GuiEvent;
@@ -11,10 +12,6 @@ use streamshare_ipc::{
     PrepareRequest, PrimeRequest, RoomEvent, RoomSend, TorrentState, TorrentStats, code,
 };
 use streamshare_protocol::TorrentId;
-use support::{
-    DEADLINE,
-    app::{add, app, app_with, body, film, get, link, path_source, start, write_settings},
-};
 use tokio::time::timeout;
 
 #[tokio::test(flavor = "multi_thread")]

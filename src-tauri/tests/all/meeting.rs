@@ -1,17 +1,14 @@
 //! Where the app's torrents meet others: at trackers of relays, which count who is there.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
-
+use crate::support::{
+    DEADLINE,
+    app::{Fixture, add, app, app_with, body, film, get, path_source, start},
+};
 use serde_json::json;
 use std::time::Duration;
 use streamshare_ipc::{Connect, OpenRequest};
 use streamshare_protocol::TorrentId;
 use streamshare_relay::{Relay, RelayConfig};
-use support::{
-    DEADLINE,
-    app::{Fixture, add, app, app_with, body, film, get, path_source, start},
-};
 use tokio::time::timeout;
 
 /// Waits until a relay's tracker counts so many peers of a torrent that have it, and so many that lack something.

@@ -1,14 +1,11 @@
 //! The supervised connection against a real relay, and against ones that fail in every way.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
-
+use crate::support::{Cable, Notes, Proxy, loopback, relay};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use streamshare::{Gui, GuiEvent, OnRoomEvent, RoomLink, SendError};
 use streamshare_ipc::RoomEvent;
-use support::{Cable, Notes, Proxy, loopback, relay};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
 use url::Url;

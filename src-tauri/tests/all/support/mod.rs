@@ -1,6 +1,4 @@
 //! What the tests of the shell share: a window that only takes notes, and a network cable that can be pulled.
-#![allow(dead_code, reason = "each test file uses its part")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 pub(crate) mod app;
 
