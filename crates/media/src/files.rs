@@ -68,14 +68,14 @@ pub fn playable(files: &[FileEntry<'_>]) -> Vec<usize> {
 }
 
 /// The file that is meant where none is named: the largest video, else the largest sound; of equals the first in playing order.
-#[must_use]
-pub fn main_file(files: &[FileEntry<'_>]) -> Option<usize> {
+fn main_file(files: &[FileEntry<'_>]) -> Option<usize> {
     // The first of equals, as max_by_key would take the last.
     playable(files).into_iter().rev().max_by_key(|index| files[*index].length)
 }
 
 /// The file that a name means in a torrent called `torrent`. Others write paths in other ways: with the torrent's name before them, as
-/// WebTorrent does, or the file's name alone; that counts where it can only mean one file. An empty name means [`main_file`].
+/// WebTorrent does, or the file's name alone; that counts where it can only mean one file. An empty name means the
+/// largest video, else the largest sound.
 ///
 /// # Errors
 /// See [`FindError`].

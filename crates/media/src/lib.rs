@@ -23,8 +23,7 @@ mod subtitle;
 
 pub use extract::Extractor;
 pub use files::{
-    Beside, FileEntry, FileKind, FindError, Language, find, language, main_file, mime, natural_order, playable,
-    subtitles_beside,
+    Beside, FileEntry, FileKind, FindError, Language, find, language, mime, natural_order, playable, subtitles_beside,
 };
 pub use index::{Index, Point};
 pub use probe::{Codec, Container, Media, Probe, ProbeError, Step, Track, TrackKind};

@@ -262,12 +262,6 @@ impl Room {
         self.outputs.pop_front()
     }
 
-    /// How many members are in.
-    #[must_use]
-    pub fn member_count(&self) -> usize {
-        self.members.len()
-    }
-
     fn before(&mut self, now: RelayTime) {
         self.now = now;
         self.send_due(now);

@@ -32,8 +32,7 @@ impl Filename {
     }
 
     /// The part after the last `/`.
-    #[must_use]
-    pub fn last_part(&self) -> &str {
+    fn last_part(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or_default()
     }
 }

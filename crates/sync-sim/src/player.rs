@@ -195,12 +195,6 @@ impl Player {
         self.ready_us.is_some_and(|at| at <= t_us)
     }
 
-    /// Whether it was told to load something.
-    #[must_use]
-    pub fn is_loaded(&self) -> bool {
-        self.ready_us.is_some()
-    }
-
     /// The next moment at which it says by itself that something changed.
     #[must_use]
     pub fn next_event_us(&self, t_us: u64) -> Option<u64> {
