@@ -10,7 +10,7 @@
 //! takes them out of tracks of text in Matroska and MP4, for the part of the film that is played.
 //!
 //! What this crate deliberately does not do: it decodes no picture and no sound, it does not know what a player can play, and it knows
-//! no torrents, only names and lengths of files.
+//! no torrents, only names and lengths of files, and how large the pieces are that they are shared in.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
 #![warn(missing_docs)]
@@ -18,6 +18,7 @@
 mod extract;
 mod files;
 mod index;
+mod pieces;
 mod probe;
 mod subtitle;
 
@@ -26,5 +27,6 @@ pub use files::{
     Beside, FileEntry, FileKind, FindError, Language, find, language, mime, natural_order, playable, subtitles_beside,
 };
 pub use index::{Index, Point};
+pub use pieces::piece_length;
 pub use probe::{Codec, Container, Media, Probe, ProbeError, Step, Track, TrackKind};
 pub use subtitle::{Cue, Place, SUBTITLE_LEN_MAX, SubtitleError, decode, read_subtitles};

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use sha1::{Digest, Sha1};
+use streamshare_media::piece_length;
 use tokio_util::sync::CancellationToken;
 
 use crate::bencode::{write_bytes, write_integer};
@@ -17,10 +18,6 @@ use crate::{AddError, FileKind, Progress, metainfo};
 const MAX_FILES: usize = 10_000;
 /// Folders within folders.
 const MAX_DEPTH: usize = 16;
-/// Up to this, pieces are 256 KiB; a seek costs at least a piece, so they are as small as the count below allows.
-const SMALL_TORRENT_LEN: u64 = 512 << 20;
-/// Beyond it pieces are made larger: each costs 20 bytes of metadata that a magnet link's user waits for.
-const MAX_PIECES: u64 = 100_000;
 /// Bytes between two reports of progress.
 const PROGRESS_STEP: u64 = 8 << 20;
 
@@ -76,7 +73,7 @@ impl Collection {
     ) -> Result<Bytes, AddError> {
         let total = self.files.iter().map(|file| file.length).sum();
         let piece_length = piece_length(total);
-        let pieces = self.hash_pieces(piece_length, total, cancel, progress)?;
+        let pieces = self.hash_pieces(piece_length as usize, total, cancel, progress)?;
         let mut info = vec![b'd'];
         if self.is_multi_file {
             write_bytes(&mut info, b"files");
@@ -100,7 +97,7 @@ impl Collection {
         write_bytes(&mut info, b"name");
         write_bytes(&mut info, self.name.as_bytes());
         write_bytes(&mut info, b"piece length");
-        write_integer(&mut info, piece_length as u64);
+        write_integer(&mut info, piece_length.into());
         write_bytes(&mut info, b"pieces");
         write_bytes(&mut info, &pieces);
         info.push(b'e');
@@ -205,32 +202,4 @@ fn is_playable(name: &str) -> bool {
 fn utf8(name: &Path) -> Result<&str, AddError> {
     name.to_str()
         .ok_or_else(|| AddError::FileAccess { path: name.to_owned(), reason: "its name is not valid Unicode".into() })
-}
-
-fn piece_length(total: u64) -> usize {
-    let mut length: u64 = if total <= SMALL_TORRENT_LEN { 256 << 10 } else { 512 << 10 };
-    while total.div_ceil(length) > MAX_PIECES && length < 16 << 20 {
-        length *= 2;
-    }
-    usize::try_from(length).expect("at most 16 MiB")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn piece_lengths() {
-        for (total, kib) in [
-            (1, 256),
-            (512 << 20, 256),
-            ((512 << 20) + 1, 512),
-            (48 << 30, 512),
-            (49 << 30, 1024),
-            (100 << 30, 2048),
-            (u64::MAX, 16384),
-        ] {
-            assert_eq!(piece_length(total), kib << 10, "{total}");
-        }
-    }
 }

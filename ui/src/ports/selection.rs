@@ -34,20 +34,6 @@ pub(super) fn playable(files: &[FileSummary]) -> Vec<usize> {
     streamshare_media::playable(&entries(files))
 }
 
-/// Up to this, pieces are 256 KiB, beyond it 512; the same numbers as in the desktop's engine, so that two people who
-/// share one file are in one swarm.
-const SMALL_TORRENT_LEN: u64 = 512 << 20;
-const PIECES_MAX: u64 = 100_000;
-
-/// Bytes of a piece for a file of so many bytes.
-pub(super) fn piece_length(total: u64) -> u32 {
-    let mut length: u32 = if total <= SMALL_TORRENT_LEN { 256 << 10 } else { 512 << 10 };
-    while total.div_ceil(u64::from(length)) > PIECES_MAX && length < 16 << 20 {
-        length *= 2;
-    }
-    length
-}
-
 /// The WebSocket tracker of a relay.
 pub(super) fn tracker_of(relay: &str) -> Option<String> {
     let rest = relay.strip_prefix("http")?;
@@ -146,13 +132,5 @@ mod tests {
         assert_eq!(magnet(&film), wanted);
         film.trackers = (0..2000).map(|n| format!("wss://t{n}.example/announce")).collect();
         assert!(magnet(&film).len() <= TORRENT_ID_BYTES_MAX);
-    }
-
-    #[test]
-    fn pieces() {
-        assert_eq!(piece_length(1), 256 << 10);
-        assert_eq!(piece_length((512 << 20) + 1), 512 << 10);
-        assert_eq!(piece_length(49 << 30), 1024 << 10);
-        assert_eq!(piece_length(u64::MAX), 16 << 20);
     }
 }

@@ -145,7 +145,7 @@ impl TorrentsPort for WebTorrents {
                     hear(SwarmEvent::Failed { reason: "This is neither a video nor music.".to_owned() });
                     return Operation::over();
                 } else {
-                    swarm.share(&file, selection::piece_length(length), hear)
+                    swarm.share(&file, streamshare_media::piece_length(length), hear)
                 };
                 current.borrow_mut().push(Part::Request { _guard: guard });
             }
