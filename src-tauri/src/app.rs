@@ -10,8 +10,8 @@ use std::{
     time::Duration,
 };
 use streamshare_ipc::{
-    ActRequest, AddRequest, Added, Bootstrap, CancelRequest, Connect, DropEvent, Hosted, Limits, OpenRequest, Opened,
-    Opening, PrepareRequest, PrimeRequest, RoomSend, SettingsView, ShellError, SubtitleRequest,
+    ActRequest, AddRequest, Added, Bootstrap, CancelRequest, Connect, DropEvent, Hosted, LimitSettings, OpenRequest,
+    Opened, Opening, PrepareRequest, PrimeRequest, RoomSend, SettingsView, ShellError, SubtitleRequest,
 };
 use tauri::{AppHandle, DragDropEvent, Emitter, Manager, RunEvent, State, Window, WindowEvent};
 use tauri_plugin_dialog::DialogExt;
@@ -277,7 +277,7 @@ async fn settings_get(app: App<'_>) -> Result<SettingsView, ShellError> {
 }
 
 #[tauri::command]
-async fn settings_set(app: App<'_>, request: Limits) -> Result<SettingsView, ShellError> {
+async fn settings_set(app: App<'_>, request: LimitSettings) -> Result<SettingsView, ShellError> {
     app.set_limits(request).await
 }
 

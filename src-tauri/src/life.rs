@@ -10,8 +10,8 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use streamshare_ipc::{Act, ActRequest, Limits, SettingsView, ShellError, code};
-use streamshare_streaming::{ActError, InfoHash, Limits as EngineLimits, RemoveError, free_bytes};
+use streamshare_ipc::{Act, ActRequest, LimitSettings, SettingsView, ShellError, code};
+use streamshare_streaming::{ActError, InfoHash, Limits, RemoveError, free_bytes};
 
 /// The largest cache that nobody asked for: two long films in high definition.
 const CACHE_MAX: u64 = 10_000_000_000;
@@ -28,19 +28,19 @@ pub(crate) struct LimitsFile {
     /// The cache where the person set none: as the disk was when the app started, so that it does not shrink with what fills it.
     cache_default: u64,
     /// Held while they are changed.
-    limits: tokio::sync::Mutex<Limits>,
+    limits: tokio::sync::Mutex<LimitSettings>,
 }
 
 impl LimitsFile {
-    pub(crate) fn new(home: &Path, downloads: &Path, limits: Limits) -> Self {
+    pub(crate) fn new(home: &Path, downloads: &Path, limits: LimitSettings) -> Self {
         let cache_default = default_cache(free_bytes(downloads));
         Self { home: home.to_owned(), downloads: downloads.to_owned(), cache_default, limits: limits.into() }
     }
 
     /// As the engine takes them.
-    pub(crate) fn for_engine(&self, limits: &Limits) -> EngineLimits {
+    pub(crate) fn for_engine(&self, limits: &LimitSettings) -> Limits {
         let cache = limits.cache_bytes.unwrap_or(self.cache_default);
-        EngineLimits {
+        Limits {
             upload_bps: limits.upload_bps.and_then(NonZeroU32::new),
             download_bps: limits.download_bps.and_then(NonZeroU32::new),
             peers: limits.peers.and_then(NonZeroU32::new),
@@ -50,7 +50,7 @@ impl LimitsFile {
         }
     }
 
-    fn view(&self, limits: Limits) -> SettingsView {
+    fn view(&self, limits: LimitSettings) -> SettingsView {
         let download_folder = self.downloads.to_string_lossy().into_owned();
         SettingsView { limits, cache_default: self.cache_default, download_folder }
     }
@@ -81,7 +81,7 @@ impl Controller {
     ///
     /// # Errors
     /// When one is out of its range, or when they cannot be written: then those before go on to hold.
-    pub async fn set_limits(&self, limits: Limits) -> Result<SettingsView, ShellError> {
+    pub async fn set_limits(&self, limits: LimitSettings) -> Result<SettingsView, ShellError> {
         let file = self.limits();
         if let Some(why) = limits_fault(&limits) {
             return Err(shell_error(code::BAD_SETTINGS, &why));

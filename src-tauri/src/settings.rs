@@ -1,3 +1,5 @@
+//! `settings.json`: read at the start, with every fault told; only its limits are ever written.
+
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use std::{
@@ -7,7 +9,7 @@ use std::{
     ops::RangeInclusive,
     path::{Path, PathBuf},
 };
-use streamshare_ipc::Limits;
+use streamshare_ipc::LimitSettings;
 use url::Url;
 
 /// Where the port of hosted rooms starts out: not registered with IANA, easy to forward by hand.
@@ -36,7 +38,7 @@ pub struct Settings {
     /// How the app hosts rooms.
     pub hosting: HostingSettings,
     /// What torrents may use up; the only settings that the app itself writes.
-    pub limits: Limits,
+    pub limits: LimitSettings,
 }
 
 /// How torrents find others.
@@ -173,7 +175,7 @@ impl Settings {
     ///
     /// # Errors
     /// When a limit is out of its range, and when the file cannot be read, understood or written.
-    pub fn save_limits(home: &Path, limits: &Limits) -> Result<(), SettingsError> {
+    pub fn save_limits(home: &Path, limits: &LimitSettings) -> Result<(), SettingsError> {
         let path = home.join(FILE);
         if let Some(why) = limits_fault(limits) {
             return Err(SettingsError::Value { path, why });
@@ -218,7 +220,7 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, SettingsError> {
 }
 
 /// What is wrong with limits, if anything is.
-pub(crate) fn limits_fault(limits: &Limits) -> Option<String> {
+pub(crate) fn limits_fault(limits: &LimitSettings) -> Option<String> {
     let speeds = [("upload", limits.upload_bps), ("download", limits.download_bps)];
     if let Some((which, _)) = speeds.iter().find(|(_, speed)| speed.is_some_and(|speed| speed < SPEED_MIN)) {
         return Some(format!(
@@ -296,7 +298,7 @@ mod tests {
         assert_eq!(network.listen.to_string(), "127.0.0.1:0");
         assert_eq!(network.extra_trackers[0].as_str(), "http://127.0.0.1:6969/announce");
         assert_eq!(settings.hosting.listen.to_string(), "[::1]:0");
-        let limits = Limits {
+        let limits = LimitSettings {
             upload_bps: Some(50_000),
             download_bps: Some(60_000),
             peers: Some(40),
@@ -310,7 +312,7 @@ mod tests {
     #[test]
     fn limits_are_written_and_the_rest_stays() {
         let home = tempfile::tempdir().expect("a folder");
-        let limits = Limits { upload_bps: Some(50_000), seed_ratio: Some(2.0), ..Limits::default() };
+        let limits = LimitSettings { upload_bps: Some(50_000), seed_ratio: Some(2.0), ..LimitSettings::default() };
         Settings::save_limits(home.path(), &limits).expect("written where there was nothing");
         assert_eq!(Settings::load(home.path()).expect("settings").limits, limits);
         let file = home.path().join(FILE);
@@ -319,7 +321,7 @@ mod tests {
         let again = Settings::load(home.path()).expect("settings");
         assert_eq!((again.limits, again.download_folder), (limits, Some("/films".into())));
         // What is out of range, and a file that somebody broke, change nothing.
-        let slow = Limits { upload_bps: Some(16_000), ..limits };
+        let slow = LimitSettings { upload_bps: Some(16_000), ..limits };
         assert!(Settings::save_limits(home.path(), &slow).is_err());
         assert_eq!(Settings::load(home.path()).expect("settings").limits, limits);
         fs::write(&file, "{").expect("a file");

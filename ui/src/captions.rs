@@ -3,7 +3,7 @@
 
 mod choice;
 
-use crate::ports::ability::{self, Limits};
+use crate::ports::ability::{self, Warnings};
 use crate::ports::bytes::{self, Bytes};
 use crate::ports::captions::CaptionTrack;
 use crate::ports::player::Sample;
@@ -70,7 +70,7 @@ struct State {
     choices: Vec<Choice>,
     chosen: Option<u64>,
     next_id: u64,
-    limits: Limits,
+    warnings: Warnings,
     extractor: Option<Extractor>,
     /// Whether the extractor's bytes are being read.
     extracts: bool,
@@ -191,7 +191,7 @@ impl Captions {
         CaptionsView {
             choices: state.choices.iter().map(|choice| (choice.id, choice.label.clone())).collect(),
             chosen: state.chosen,
-            notes: state.limits.picture.iter().chain(&state.limits.sound).cloned().collect(),
+            notes: state.warnings.picture.iter().chain(&state.warnings.sound).cloned().collect(),
         }
     }
 }
@@ -216,7 +216,7 @@ impl Core {
     fn take_media(&self, media: Media) {
         let mut state = self.state.borrow_mut();
         let is_sound = state.opened.as_ref().is_some_and(|opened| opened.mime.starts_with("audio/"));
-        state.limits = ability::limits(&media, is_sound, |kind, codec| ability::ask(&self.player, kind, codec));
+        state.warnings = ability::warnings(&media, is_sound, |kind, codec| ability::ask(&self.player, kind, codec));
         for track in media.tracks_of(TrackKind::Subtitle).filter(|track| Extractor::new(&media, track.id).is_some()) {
             let (label, language) = choice::of_track(track);
             state.offer(label, language, Origin::Track(track.id));
@@ -325,10 +325,10 @@ impl Core {
 
     /// What was said about the sound is taken back once it is heard.
     fn listen(&self) {
-        let unsure = self.state.borrow().limits.sound_is_unsure;
+        let unsure = self.state.borrow().warnings.sound_is_unsure;
         if unsure && ability::has_heard(&self.player) == Some(true) {
             let mut state = self.state.borrow_mut();
-            (state.limits.sound, state.limits.sound_is_unsure) = (None, false);
+            (state.warnings.sound, state.warnings.sound_is_unsure) = (None, false);
         }
     }
 }

@@ -10,7 +10,9 @@ mod torrents;
 
 use serde::{Deserialize, Serialize};
 
-pub use torrents::{Act, ActRequest, Counted, Keeping, Limits, Peers, Ready, SettingsView, TorrentState, TorrentStats};
+pub use torrents::{
+    Act, ActRequest, Counted, Keeping, LimitSettings, Peers, Ready, SettingsView, TorrentState, TorrentStats,
+};
 
 /// The names of the commands; each takes one argument called `request`, or none.
 pub mod command {
@@ -41,7 +43,7 @@ pub mod command {
     pub const TORRENT_ACT: &str = "torrent_act";
     /// No argument → [`super::SettingsView`].
     pub const SETTINGS_GET: &str = "settings_get";
-    /// [`super::Limits`] → [`super::SettingsView`], as they hold from now on. They are written down first; what is refused
+    /// [`super::LimitSettings`] → [`super::SettingsView`], as they hold from now on. They are written down first; what is refused
     /// changes nothing and fails with [`super::code::BAD_SETTINGS`].
     pub const SETTINGS_SET: &str = "settings_set";
     /// No argument → a list of paths; empty where the person closed the dialog.

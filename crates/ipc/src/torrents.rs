@@ -104,10 +104,10 @@ pub enum Act {
     Delete,
 }
 
-/// What the app may use up. Nothing where a limit is none.
+/// What the person lets the app use up. Nothing where a limit is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Limits {
+pub struct LimitSettings {
     /// Bytes a second to others.
     pub upload_bps: Option<u32>,
     /// Bytes a second from others.
@@ -127,7 +127,7 @@ pub struct Limits {
 #[serde(rename_all = "camelCase")]
 pub struct SettingsView {
     /// As the person set them.
-    pub limits: Limits,
+    pub limits: LimitSettings,
     /// The bytes of the cache where the person set none.
     pub cache_default: u64,
     /// Where films go.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::{path::Path, process::Command, sync::Arc, time::Duration};
 use streamshare::GuiEvent;
 use streamshare_ipc::{
-    Act, ActRequest, AddRequest, CancelRequest, Connect, DropEvent, Keeping, Limits, OpenRequest, Opening,
+    Act, ActRequest, AddRequest, CancelRequest, Connect, DropEvent, Keeping, LimitSettings, OpenRequest, Opening,
     PrepareRequest, PrimeRequest, RoomEvent, RoomSend, TorrentState, TorrentStats, code,
 };
 use streamshare_protocol::TorrentId;
@@ -85,9 +85,9 @@ async fn a_film_is_shared_and_played() {
 #[tokio::test(flavor = "multi_thread")]
 async fn limits_are_kept_and_bad_ones_refused() {
     let app = app();
-    let limits = Limits { upload_bps: Some(50_000), cache_bytes: Some(0), ..Limits::default() };
+    let limits = LimitSettings { upload_bps: Some(50_000), cache_bytes: Some(0), ..LimitSettings::default() };
     assert_eq!(app.controller.set_limits(limits).await.unwrap().limits, limits);
-    let bad = Limits { upload_bps: Some(16_000), ..limits };
+    let bad = LimitSettings { upload_bps: Some(16_000), ..limits };
     let error = app.controller.set_limits(bad).await.unwrap_err();
     assert!(error.code == code::BAD_SETTINGS && error.message.contains("20 kB/s"), "{error:?}");
     app.controller.shutdown().await;

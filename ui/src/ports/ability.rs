@@ -30,7 +30,7 @@ pub(crate) enum Ability {
 
 /// What a person should know before a film is played.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Limits {
+pub(crate) struct Warnings {
     /// Of the picture.
     pub(crate) picture: Option<String>,
     /// Of the sound.
@@ -40,7 +40,7 @@ pub(crate) struct Limits {
 }
 
 /// What a player lacks for a film; `is_sound` where no picture is to be expected.
-pub(crate) fn limits(media: &Media, is_sound: bool, ability: impl Fn(TrackKind, &Codec) -> Ability) -> Limits {
+pub(crate) fn warnings(media: &Media, is_sound: bool, ability: impl Fn(TrackKind, &Codec) -> Ability) -> Warnings {
     let best = |kind| {
         let of = |track: &Track| ability(kind, &track.codec);
         let abilities: Vec<_> = media.tracks_of(kind).map(of).collect();
@@ -60,12 +60,12 @@ pub(crate) fn limits(media: &Media, is_sound: bool, ability: impl Fn(TrackKind, 
         names.dedup();
         names.join(", ")
     };
-    let mut limits = Limits::default();
+    let mut warnings = Warnings::default();
     // A container that is only known by name tells nothing.
     if media.tracks.is_empty() {
-        return limits;
+        return warnings;
     }
-    limits.picture = match best(TrackKind::Video) {
+    warnings.picture = match best(TrackKind::Video) {
         None if !is_sound => Some("There is no picture in this file.".to_owned()),
         Some(Ability::Lacks) => {
             Some(format!("The picture is in {}: this player has no decoder for it.", names(TrackKind::Video)))
@@ -74,17 +74,17 @@ pub(crate) fn limits(media: &Media, is_sound: bool, ability: impl Fn(TrackKind, 
     };
     let sound = names(TrackKind::Audio);
     match best(TrackKind::Audio) {
-        None => limits.sound = (limits.picture.is_none()).then(|| "There is no sound in this film.".to_owned()),
+        None => warnings.sound = (warnings.picture.is_none()).then(|| "There is no sound in this film.".to_owned()),
         Some(Ability::Lacks) => {
-            limits.sound = Some(format!("The sound is in {sound}: this player has no decoder for it."))
+            warnings.sound = Some(format!("The sound is in {sound}: this player has no decoder for it."))
         }
         Some(Ability::Unsure) => {
-            limits.sound = Some(format!("The sound is in {sound}, which this player may have no decoder for."));
-            limits.sound_is_unsure = true;
+            warnings.sound = Some(format!("The sound is in {sound}, which this player may have no decoder for."));
+            warnings.sound_is_unsure = true;
         }
         Some(Ability::Decodes) => {}
     }
-    limits
+    warnings
 }
 
 /// Asks a player.
@@ -139,7 +139,7 @@ mod tests {
     }
 
     fn said(types: &[u8], is_sound: bool) -> (Option<String>, Option<String>, bool) {
-        let said = limits(&film(types), is_sound, |_, codec| match codec.name.as_str() {
+        let said = warnings(&film(types), is_sound, |_, codec| match codec.name.as_str() {
             "DTS" => Ability::Unsure,
             "MPEG-2 video" | "Dolby Digital (AC-3)" => Ability::Lacks,
             _ => Ability::Decodes,

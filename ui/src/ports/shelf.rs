@@ -1,7 +1,7 @@
 //! The desktop's torrents and limits, behind the shell.
 
 use crate::ipc;
-use streamshare_ipc::{Act, ActRequest, Limits, SettingsView, TorrentStats, command, event};
+use streamshare_ipc::{Act, ActRequest, LimitSettings, SettingsView, TorrentStats, command, event};
 use wasm_bindgen_futures::spawn_local;
 use yew::Callback;
 
@@ -33,7 +33,7 @@ pub(crate) fn settings(on_answer: Callback<Result<SettingsView, String>>) {
 }
 
 /// Sets limits; answers how they are then. The answer's error is for people.
-pub(crate) fn set_limits(limits: Limits, on_answer: Callback<Result<SettingsView, String>>) {
+pub(crate) fn set_limits(limits: LimitSettings, on_answer: Callback<Result<SettingsView, String>>) {
     spawn_local(async move {
         on_answer.emit(ipc::call(command::SETTINGS_SET, &limits).await.map_err(|error| error.message));
     });

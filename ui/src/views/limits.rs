@@ -4,7 +4,7 @@ use super::typed;
 use crate::format;
 use crate::ports::shelf;
 use std::str::FromStr;
-use streamshare_ipc::{Limits, SettingsView};
+use streamshare_ipc::{LimitSettings, SettingsView};
 use yew::prelude::*;
 
 /// Bytes in the units of the form.
@@ -104,7 +104,7 @@ pub(super) fn LimitsForm(props: &Props) -> Html {
 }
 
 impl Fields {
-    fn of(limits: &Limits) -> Self {
+    fn of(limits: &LimitSettings) -> Self {
         let whole = |number: Option<u32>| number.map(|number| number.to_string()).unwrap_or_default();
         let speed = |bps: Option<u32>| bps.map(|bps| trimmed(f64::from(bps) / f64::from(KB))).unwrap_or_default();
         Self([
@@ -118,8 +118,8 @@ impl Fields {
     }
 
     /// The limits that they mean. Whether each is in its range is the shell's to say.
-    fn parse(&self) -> Result<Limits, String> {
-        Ok(Limits {
+    fn parse(&self) -> Result<LimitSettings, String> {
+        Ok(LimitSettings {
             download_bps: self.speed(0)?,
             upload_bps: self.speed(1)?,
             peers: self.number(2)?,
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn what_is_typed_comes_back() {
-        let limits = Limits {
+        let limits = LimitSettings {
             upload_bps: Some(500_000),
             download_bps: None,
             peers: Some(40),
@@ -187,7 +187,7 @@ mod tests {
         let fields = Fields::of(&limits);
         assert_eq!(fields.0, ["", "500", "40", "1.5", "0", "12.5"]);
         assert_eq!(fields.parse(), Ok(limits));
-        assert_eq!(Fields::default().parse(), Ok(Limits::default()));
+        assert_eq!(Fields::default().parse(), Ok(LimitSettings::default()));
     }
 
     #[test]
