@@ -30,7 +30,7 @@ const FROM_NPM: [(&str, &str); 8] = [
 ];
 
 /// From ui/static, under the same name.
-const OWN: [&str; 15] = [
+const OWN: [&str; 17] = [
     "index.html",
     "app.css",
     "boot.js",
@@ -44,8 +44,10 @@ const OWN: [&str; 15] = [
     "swarm/metainfo.js",
     "swarm/reader.js",
     "swarm/remux.js",
+    "swarm/report.js",
     "swarm/server.js",
     "swarm/stores.js",
+    "swarm/webtorrent.js",
 ];
 
 pub(crate) fn build(root: &Path) -> Result<()> {

@@ -1,12 +1,14 @@
-// A browser as a peer: torrents over WebRTC with webtorrent, which is loaded when it is first needed. Who asks for
-// something gives a function that hears what becomes of it, and gets an object whose cancel() ends it.
+// A browser as a peer: the torrents of a page, over WebRTC. Who asks for something gives a function that hears what becomes
+// of it, and gets an object whose cancel() ends it. How webtorrent is made to do it is in webtorrent.js.
 
-import { IceServers, impatient } from "./ice.js";
+import { IceServers } from "./ice.js";
 import { isNeeded } from "./leaving.js";
 import { describe } from "./metainfo.js";
 import { Reader } from "./reader.js";
+import { report, summary } from "./report.js";
 import { serve } from "./server.js";
 import { BlobStore } from "./stores.js";
+import { described, hasLost, identify, load, own, renewTrackers, trouble } from "./webtorrent.js";
 
 /** Milliseconds between two reports. */
 const REPORT_MS = 1_000;
@@ -20,17 +22,10 @@ const LONELY_MS = 10_000;
 const GRACE_MS = 60_000;
 /** Bytes of a .torrent at most, as in the desktop app. */
 const METAINFO_MAX = 16 << 20;
-/** Peers of one torrent at most: each costs a browser some megabytes. */
-const PEERS_MAX = 30;
-
-const NOT_FETCHED =
-  "The .torrent could not be fetched: its site does not answer, or does not let other pages read it. The desktop app can fetch it.";
 
 /** Whether this browser can take part. */
 export const supported = () =>
   typeof RTCPeerConnection === "function" && "createDataChannel" in RTCPeerConnection.prototype && typeof WebSocket === "function";
-
-const trouble = (error) => (error instanceof Error ? error.message : String(error));
 
 export class Swarm {
   #ice = new IceServers();
@@ -181,26 +176,8 @@ export class Swarm {
     return { cancel: () => controller.abort() };
   }
 
-  async #load() {
-    this.#client ??= (async () => {
-      // Pages over plain HTTP are given no crypto.subtle; webtorrent only asks it for SHA-1.
-      if (!crypto.subtle) {
-        const digest = async (_algorithm, bytes) => {
-          const view = ArrayBuffer.isView(bytes) ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength) : new Uint8Array(bytes);
-          return this.#sha1(view).buffer;
-        };
-        Object.defineProperty(crypto, "subtle", { value: { digest }, configurable: true });
-      }
-      // webtorrent takes what it finds when it is loaded, and nothing else.
-      const { RTCPeerConnection } = globalThis;
-      globalThis.RTCPeerConnection = impatient(RTCPeerConnection);
-      const loading = import("../webtorrent.min.js").finally(() => (globalThis.RTCPeerConnection = RTCPeerConnection));
-      const { default: WebTorrent } = await loading;
-      const tracker = { rtcConfig: this.#ice.config };
-      const client = new WebTorrent({ dht: false, lsd: false, maxConns: PEERS_MAX, tracker });
-      client.on("error", (error) => console.warn("swarm:", trouble(error)));
-      return client;
-    })().catch((error) => {
+  #load() {
+    this.#client ??= load(this.#sha1, this.#ice.config).catch((error) => {
       this.#client = null;
       throw new Error(`The part of this page that exchanges videos could not be loaded: ${trouble(error)}`);
     });
@@ -285,81 +262,11 @@ export class Swarm {
 
   /** Makes the tracker clients of torrents anew whose connection to the room's tracker was lost. */
   #reconnect() {
-    const isLost = ({ torrent }) => {
-      const trackers = torrent.discovery?.tracker?._trackers ?? [];
-      return trackers.some((tracker) => tracker.announceUrl === this.#tracker && tracker.reconnecting);
-    };
-    const lost = [...this.#entries.values()].filter(isLost);
+    const lost = [...this.#entries.values()].map(({ torrent }) => torrent).filter((torrent) => hasLost(torrent, this.#tracker));
     if (lost.length === 0 || performance.now() - this.#lostAt < TRACKER_RETRY_MS) return;
     this.#lostAt = performance.now();
-    // All of them first: they share one socket for each tracker.
-    for (const { torrent } of lost) {
-      const { tracker } = torrent.discovery;
-      for (const each of tracker._trackers) clearTimeout(each.reconnectTimer);
-      tracker.removeAllListeners();
-      tracker.on("error", () => {});
-      tracker.destroy();
-    }
-    for (const { torrent } of lost) torrent.discovery.tracker = torrent.discovery._createTracker();
+    renewTrackers(lost);
   }
-}
-
-/** Resolves to a torrent's info hash, also where the client has it already and refuses a second. */
-function identify(torrent, source) {
-  return new Promise((resolve, reject) => {
-    if (torrent.infoHash) resolve(torrent.infoHash);
-    torrent.once("infoHash", () => resolve(torrent.infoHash));
-    torrent.once("error", (error) => {
-      const twin = /duplicate torrent ([0-9a-f]{40})/i.exec(trouble(error));
-      if (twin) return resolve(twin[1].toLowerCase());
-      console.warn("torrent:", trouble(error));
-      if (typeof source !== "string") reject(new Error("This is not a .torrent file, or a damaged one."));
-      else if (/^https?:/i.test(source)) reject(new Error(NOT_FETCHED));
-      else reject(new Error(`The torrent could not be read: ${trouble(error)}`));
-    });
-  });
-}
-
-/** Makes a torrent's pieces those of a file that was hashed for it just now, also in the middle of its download. */
-function own(entry, file) {
-  if (entry.own) return;
-  const { torrent } = entry;
-  entry.own = true;
-  entry.store.back(file);
-  for (let index = 0; index < torrent.pieces.length; index += 1) {
-    if (torrent.bitfield.get(index)) continue;
-    torrent._markVerified(index);
-    for (const wire of torrent.wires) wire.have(index);
-  }
-  torrent._checkDone();
-}
-
-/** Waits for a torrent's metadata. */
-function described(torrent, signal) {
-  return new Promise((resolve, reject) => {
-    if (torrent.ready) return resolve();
-    if (torrent.destroyed) return reject(new Error("The torrent was removed."));
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-    torrent.once("ready", resolve);
-    torrent.once("error", (error) => reject(new Error(trouble(error))));
-    torrent.once("close", () => reject(new Error("The torrent was removed.")));
-  });
-}
-
-function summary(torrent) {
-  return {
-    infoHash: torrent.infoHash,
-    name: torrent.name,
-    trackers: torrent.announce,
-    files: torrent.files.map((file) => ({ path: inner(torrent, file), length: file.length })),
-  };
-}
-
-/** A file's path inside its torrent; webtorrent puts the torrent's name before it where there are several. */
-function inner(torrent, file) {
-  const path = file.path.replaceAll("\\", "/");
-  const prefix = `${torrent.name}/`;
-  return torrent.files.length > 1 && path.startsWith(prefix) ? path.slice(prefix.length) : path;
 }
 
 /** Through the service worker where the browser opens the container itself, else through Media Source. */
@@ -380,50 +287,4 @@ async function openFile(reader, mime) {
     reader.close();
     throw error;
   }
-}
-
-/** Ranges of a file's bytes that are there at most, as on the desktop. */
-const SPANS_MAX = 256;
-
-/** What is there of a file. */
-function ready(torrent, index) {
-  const { offset, length } = torrent.files[index];
-  const { pieceLength } = torrent;
-  let spans = [];
-  for (let piece = Math.floor(offset / pieceLength); piece * pieceLength < offset + length; piece += 1) {
-    if (!torrent.bitfield.get(piece)) continue;
-    const from = Math.max(piece * pieceLength - offset, 0);
-    const to = Math.min((piece + 1) * pieceLength - offset, length);
-    const last = spans.at(-1);
-    if (last?.[1] === from) last[1] = to;
-    else spans.push([from, to]);
-  }
-  if (spans.length > SPANS_MAX) {
-    spans = spans.sort((a, b) => b[1] - b[0] - (a[1] - a[0])).slice(0, SPANS_MAX).sort((a, b) => a[0] - b[0]);
-  }
-  return { fileIndex: index, length, spans };
-}
-
-function report(infoHash, { torrent, own, chosen }) {
-  const files = own ? torrent.files : torrent.files.filter((_, index) => chosen.has(index));
-  const sum = (of) => files.reduce((total, file) => total + of(file), 0);
-  const total = sum((file) => file.length);
-  const have = Math.floor(sum((file) => file.downloaded));
-  return {
-    infoHash,
-    name: torrent.name ?? "",
-    state: have === total && total > 0 ? "seeding" : "downloading",
-    haveBytes: have,
-    totalBytes: total,
-    downloadBps: Math.round(torrent.downloadSpeed),
-    uploadBps: Math.round(torrent.uploadSpeed),
-    peers: { tcp: 0, utp: 0, webrtc: torrent.numPeers },
-    knownPeers: Math.max(torrent.numPeers, torrent._peersLength ?? 0),
-    uploadedBytes: torrent.uploaded,
-    // The browser does not tell what it has on its disk.
-    diskBytes: 0,
-    keeping: own ? "own" : "cached",
-    ready: [...chosen].sort((a, b) => a - b).map((index) => ready(torrent, index)),
-    error: null,
-  };
 }
