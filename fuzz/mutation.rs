@@ -1,5 +1,5 @@
-// Mutates valid inputs and holds a law against them: a short run in every test, a longer one where
-// STREAMSHARE_FUZZ_SECONDS says so (`fuzz/run` does, where cargo-fuzz is missing). A part of the tests that name it.
+//! Mutates valid inputs and holds a law against them: a short run in every test, a longer one where
+//! STREAMSHARE_FUZZ_SECONDS says so (`fuzz/run` does, where cargo-fuzz is missing). A part of the tests that name it.
 
 use serde_json::Value;
 use std::time::{Duration, Instant, SystemTime};

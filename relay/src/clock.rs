@@ -1,3 +1,5 @@
+//! The one place where the relay reads a clock.
+
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use streamshare_playsync::RelayTime;
 

@@ -1,3 +1,5 @@
+//! What a relay is told at its start, and which of it cannot be.
+
 use crate::{
     ice::{IceServersConfig, IceUri, TURN_TTL_MIN},
     tracker::TrackerConfig,

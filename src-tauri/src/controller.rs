@@ -1,3 +1,5 @@
+//! The app without its window: each command of the window, handed on to whoever does it.
+
 use crate::{
     Folders, Gui, GuiEvent, OnRoomEvent, RoomLink, Settings,
     hosting::Hosting,

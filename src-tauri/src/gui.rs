@@ -1,3 +1,5 @@
+//! What the app needs of its window: the seam between the two.
+
 use streamshare_ipc::{DropEvent, Progress, RoomEvent, TorrentStats, event};
 
 /// What the app tells its window.

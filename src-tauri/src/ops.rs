@@ -1,3 +1,5 @@
+//! Requests under way, so that they can be cancelled by the window's numbers.
+
 use crate::torrents::shell_error;
 use std::{
     collections::BTreeMap,

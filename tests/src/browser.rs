@@ -1,3 +1,5 @@
+//! Chromium under WebDriver.
+
 use crate::driver::session;
 use crate::process::{Process, bound, write_script};
 use crate::{Case, Media, Page};

@@ -1,3 +1,5 @@
+//! A test case: its folders, its turn and its time.
+
 use crate::process::root;
 use anyhow::{Context as _, Result};
 use std::io::Write as _;

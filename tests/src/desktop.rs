@@ -1,3 +1,5 @@
+//! The desktop app in a real window, from its start to its end.
+
 use crate::driver::session;
 use crate::process::{Process, bound, built, kill_one, root, run, signal_group, target_folder, write_script};
 use crate::{Case, Display, Media, Page};

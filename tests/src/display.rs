@@ -1,3 +1,5 @@
+//! A screen and a session bus that nothing else shares.
+
 use crate::process::{Process, bound, run};
 use anyhow::Result;
 use std::path::Path;

@@ -1,3 +1,5 @@
+//! Files that a person drags onto a window, with a real pointer.
+
 use crate::process::{Process, bound, root};
 use crate::{Case, Desktop};
 use anyhow::Result;

@@ -1,3 +1,5 @@
+//! WebDriver servers and their sessions.
+
 use crate::process::{Process, free_port};
 use anyhow::{Context as _, Result, bail};
 use fantoccini::wd::Capabilities;

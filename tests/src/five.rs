@@ -1,3 +1,5 @@
+//! Five people in one browser.
+
 use crate::Case;
 use crate::process::{Lines, Process, bound, root};
 use anyhow::{Context as _, Result, ensure};

@@ -1,3 +1,5 @@
+//! A stranger's page, with webtorrent and nothing of ours.
+
 use crate::process::{Process, bound, root};
 use crate::{Browser, Case, Media};
 use anyhow::{Context as _, Result};

@@ -1,3 +1,5 @@
+//! Time, memory and CPU time, as the system tells them.
+
 use anyhow::{Context as _, Result};
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};

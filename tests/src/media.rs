@@ -1,3 +1,5 @@
+//! Films that ffmpeg makes, kept from run to run.
+
 use crate::process::{run, target_folder};
 use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};

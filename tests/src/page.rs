@@ -1,3 +1,5 @@
+//! A page of the product: what a person does with it, and what they see.
+
 use anyhow::{Context as _, Result, anyhow};
 use fantoccini::elements::Element;
 use fantoccini::key::Key;

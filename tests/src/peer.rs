@@ -1,3 +1,5 @@
+//! A member by the official client, which knows the web spec alone.
+
 use crate::Case;
 use crate::process::{Lines, Process, bound, root};
 use anyhow::{Context as _, Result, anyhow};

@@ -1,3 +1,5 @@
+//! What a screenshot shows.
+
 use crate::Desktop;
 use anyhow::{Context as _, Result, bail};
 use std::path::Path;

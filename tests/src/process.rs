@@ -1,3 +1,5 @@
+//! Programs that end with the test that started them.
+
 use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::fs::{File, OpenOptions};

@@ -1,3 +1,5 @@
+//! The relay's own program.
+
 use crate::Case;
 use crate::process::{Process, bound, built, free_port};
 use anyhow::{Result, bail};

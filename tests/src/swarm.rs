@@ -1,3 +1,5 @@
+//! A swarm of other people's programs on loopback.
+
 use crate::process::{Lines, Process, bound, free_port, root, run};
 use crate::{Case, Media};
 use anyhow::{Context as _, Result, bail};

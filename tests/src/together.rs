@@ -1,3 +1,5 @@
+//! Whether films are at one place.
+
 use crate::Page;
 use anyhow::{Result, bail};
 use std::time::{Duration, Instant};

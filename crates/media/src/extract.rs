@@ -1,3 +1,6 @@
+//! Subtitles that lie in a film, cue by cue while it plays. Where their tracks lie `probe` found out; what their lines mean is
+//! `subtitle`'s.
+
 mod matroska;
 mod mp4;
 

@@ -1,3 +1,5 @@
+//! Which files of a torrent are meant, by names and lengths alone: what is worth playing, in which order, and what lies beside it.
+
 mod beside;
 mod kind;
 mod language;

@@ -1,3 +1,5 @@
+//! Which time of a film is where in its file. Each container's reader below `probe` fills it.
+
 use std::ops::Range;
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! What is in a media file: asks for a few ranges of it, and leaves their reading to a module for each kind of container.
+
 mod avi;
 mod codec;
 mod ebml;

@@ -1,3 +1,5 @@
+//! Subtitles in files of their own become WebVTT's cues. What lies within a film is read by `extract`, line by line with the same rules.
+
 mod ass;
 mod encoding;
 mod lines;

@@ -1,3 +1,5 @@
+//! A course of playback: one place at one moment, from which follows where it is at any other.
+
 use streamshare_protocol::{MediaTime, PlaybackState, Speed, Status};
 
 /// A place in an item at a moment of some clock, in milliseconds, and whether and how fast it moves from there on.

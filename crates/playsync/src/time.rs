@@ -1,3 +1,5 @@
+//! Moments and lengths on a client's and on the relay's clock, kept apart by their types. Nobody here reads a clock.
+
 use std::ops::{Add, Sub};
 use std::time::Duration;
 use streamshare_protocol::UnixMs;

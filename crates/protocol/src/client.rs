@@ -1,3 +1,5 @@
+//! What members say: the types of their messages. They are read and written in `decode`.
+
 use crate::{
     ActionId, DecodeError, Epoch, Extra, ItemId, Latency, MediaTime, Name, Order, PlaybackState, Playlist,
     PlaylistItem, ResumeKey, RoomId, Skew, Speed, StallPolicy, Status, UnixMs, decode,

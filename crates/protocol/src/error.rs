@@ -1,3 +1,5 @@
+//! Why a message is refused: codes for programs, words for people.
+
 use std::fmt;
 
 /// What an ERROR message is about. Readers branch on this; the text beside it is for people.

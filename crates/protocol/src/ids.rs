@@ -1,3 +1,5 @@
+//! Who and what is meant: names, and ids of rooms, members, items and actions, which cannot hold an illegal value.
+
 use crate::limits::{INTEGER_MAX, KEY_BYTES_MAX, NAME_CHARS_MAX, ROOM_ID_BYTES_MAX};
 use serde::Serialize;
 use std::fmt;

@@ -1,3 +1,5 @@
+//! Links to rooms, in both their forms.
+
 use crate::RoomId;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use std::fmt;

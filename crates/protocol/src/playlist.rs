@@ -1,3 +1,5 @@
+//! What a room plays, in order. What may be done to it is decided in playsync's `Room`.
+
 use crate::limits::{FILENAME_BYTES_MAX, INTEGER_MAX, PLAYLIST_BYTES_MAX, PLAYLIST_ITEMS_MAX, TITLE_CHARS_MAX};
 use crate::{DecodeError, ErrorCode, Extra, ItemId, TorrentId, fields};
 use serde::Serialize;

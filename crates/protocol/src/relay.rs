@@ -1,3 +1,5 @@
+//! What a relay says: the types of its messages. They are read and written in `decode`.
+
 use crate::{
     ActionId, Control, DecodeError, Epoch, ErrorCode, MemberId, Name, Order, Playlist, Speed, StallPolicy, Status,
     SyncReport, UnixMs, decode,

@@ -1,3 +1,5 @@
+//! Whether, where and how a room plays.
+
 use crate::MediaTime;
 use serde::Serialize;
 

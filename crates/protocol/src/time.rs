@@ -1,3 +1,5 @@
+//! Places in films, wall clocks, speeds and latencies: numbers that cannot be out of range.
+
 use crate::limits::{LATENCY_MS_MAX, MEDIA_TIME_S_MAX, SKEW_MS_MAX, SPEED_MAX, SPEED_MIN, UNIX_MS_MAX};
 use serde::{Serialize, Serializer};
 

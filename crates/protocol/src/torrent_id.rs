@@ -1,3 +1,5 @@
+//! How torrents are named to others, and which names mean nothing to them. No torrent is fetched or read here.
+
 use crate::{DecodeError, ErrorCode, limits::TORRENT_ID_BYTES_MAX};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;

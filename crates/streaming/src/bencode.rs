@@ -1,7 +1,8 @@
 //! A bounded, strict reader of bencoding (BEP 3), borrowing from its input, and the writer's two primitives.
 //!
 //! Strict where two readers could disagree about one input: duplicate keys, leading zeros and trailing bytes are refused. Unsorted keys are
-//! let pass, since the info hash is taken over the raw bytes.
+//! let pass, since the info hash is taken over the raw bytes. librqbit's own reader promises none of that.
+//! What peers say is read by `streamshare-webtorrent`'s `wire`, which has to be as lenient as other clients are.
 
 use std::fmt;
 

@@ -1,3 +1,5 @@
+//! How an engine is set up, and what people want if they say nothing.
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;

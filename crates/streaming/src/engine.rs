@@ -1,3 +1,5 @@
+//! The one door to this crate: an engine's start and end, and what can be asked of it. Most of what it does is done elsewhere.
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

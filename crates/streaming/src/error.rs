@@ -1,3 +1,5 @@
+//! Why something was not done: a type for each thing that can be asked of an engine, in sentences for people.
+
 use std::path::PathBuf;
 
 /// Why an [`Engine`](crate::Engine) did not start. Display is a sentence for people.

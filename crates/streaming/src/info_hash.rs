@@ -1,3 +1,5 @@
+//! The name of a torrent, in text and in bytes.
+
 use std::fmt;
 use std::str::FromStr;
 

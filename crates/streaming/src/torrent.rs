@@ -1,3 +1,5 @@
+//! What an engine tells of torrents and takes for one: plain types, no behaviour.
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 

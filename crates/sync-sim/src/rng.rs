@@ -1,3 +1,5 @@
+//! Chance that can be repeated: everything that a scenario draws comes from one seed.
+
 /// SplitMix64: small, seeded, the same on every machine.
 #[derive(Clone, Debug)]
 pub struct Rng(u64);

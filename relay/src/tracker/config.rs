@@ -1,3 +1,5 @@
+//! What the tracker is told at its start: its limits, each with its reason.
+
 use std::time::Duration;
 
 /// What the tracker may use, and how it treats peers.

@@ -1,3 +1,5 @@
+//! Peers of which any can be drawn, found and removed at once.
+
 use super::{Map, random::Random};
 use std::hash::Hash;
 

@@ -1,3 +1,4 @@
+//! A client between a relay and a player that are both written down here.
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test picks the outputs it is about")]
 
 mod following;

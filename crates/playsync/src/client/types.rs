@@ -1,3 +1,5 @@
+//! What goes into a client and what comes out of it.
+
 use crate::MonoTime;
 use streamshare_protocol::{
     ErrorCode, ItemId, MediaTime, MemberId, Name, PlaybackState, PlayerState, Playlist, PlaylistItem, RelayMessage,

@@ -1,3 +1,4 @@
+//! A room, told and asked as its relay does it.
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test picks the messages it is about")]
 
 mod timing;

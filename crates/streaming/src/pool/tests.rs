@@ -1,3 +1,5 @@
+//! The pool against peers with rates and delays, and a librqbit that reads, in virtual time.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;

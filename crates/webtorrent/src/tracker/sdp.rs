@@ -1,3 +1,5 @@
+//! Session descriptions as trackers pass them on: bounded, and unread.
+
 use super::limits::SDP_BYTES_MAX;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::value::{RawValue, to_raw_value};

@@ -1,4 +1,6 @@
-//! As much bencoding (BEP 3) as extension messages need. Input is a frame, so a few kilobytes at most.
+//! As much bencoding (BEP 3) as extension messages need. Input is a frame, so a few kilobytes at most, and something may follow it. Lenient,
+//! as other clients are with what peers say: who writes 01 or a key twice is a peer all the same. Files are judged by
+//! `streamshare-streaming`, where two readers must not disagree.
 
 /// Nesting that no extension message needs.
 const DEPTH_MAX: usize = 8;

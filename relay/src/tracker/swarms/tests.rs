@@ -1,3 +1,5 @@
+//! Swarms under any order of events.
+
 use super::*;
 use std::time::Duration;
 use streamshare_webtorrent::tracker::{Offer, OfferId, Sdp};

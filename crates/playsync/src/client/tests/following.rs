@@ -1,5 +1,5 @@
-#![allow(clippy::wildcard_enum_match_arm, reason = "a test picks what it is about")]
 //! How a player is brought to where the room is, and kept there.
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test picks what it is about")]
 
 use super::*;
 

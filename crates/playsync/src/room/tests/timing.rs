@@ -1,5 +1,5 @@
-#![allow(clippy::wildcard_enum_match_arm, reason = "a test picks what it is about")]
 //! When playback starts, whom the room waits for, and how fast it plays.
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test picks what it is about")]
 
 use super::*;
 
