@@ -31,7 +31,7 @@ const MAY_IMPORT: [(&str, &[&str]); 14] = [
             "streamshare-webtorrent",
         ],
     ),
-    ("streamshare-tests", &["streamshare-playsync", "streamshare-protocol"]),
+    ("streamshare-tests", &["streamshare-protocol"]),
     (
         "streamshare-bench",
         &["streamshare-streaming", "streamshare-sync-sim", "streamshare-tests", "streamshare-webtorrent"],
