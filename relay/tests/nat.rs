@@ -170,20 +170,64 @@ async fn ice_servers() -> Vec<IceServer> {
     servers
 }
 
-/// Downloads a film with librqbit, over WebRTC alone, and tells its SHA-1.
-async fn download(info_hash: InfoHash) -> String {
+fn tracker() -> url::Url {
+    format!("ws://{PUBLIC}:{RELAY_PORT}/announce").parse().unwrap()
+}
+
+/// A desktop: librqbit, and its WebRTC peer.
+async fn desktop() -> (swarm::Client, Hybrid) {
     let client = swarm::Client::start().await;
     let mut config = HybridConfig::new(client.listener(), client.peer_id());
     config.ice.servers = ice_servers().await;
     println!("servers: {:?}", config.ice.servers);
     let hybrid = Hybrid::start(config);
-    let tracker: url::Url = format!("ws://{PUBLIC}:{RELAY_PORT}/announce").parse().unwrap();
+    (client, hybrid)
+}
+
+/// A desktop that shares a film.
+struct Sharing {
+    client: swarm::Client,
+    hybrid: Hybrid,
+    metainfo: Vec<u8>,
+    sha1: String,
+}
+
+async fn share() -> Sharing {
+    let (client, hybrid) = desktop().await;
+    let film = swarm::random_file(&client.path("film.bin"), usize::try_from(FILM).unwrap());
+    let torrent = client.seed(&film).await;
+    hybrid.add(torrent.info_hash, vec![tracker()], torrent.facts());
+    swarm::eventually("the tracker", || hybrid.stats(torrent.info_hash).unwrap().trackers == 1).await;
+    Sharing { client, hybrid, metainfo: torrent.metainfo, sha1: swarm::hash_of(&std::fs::read(film).unwrap()) }
+}
+
+impl Sharing {
+    async fn end(self) {
+        self.hybrid.shutdown().await;
+        self.client.stop().await;
+    }
+}
+
+/// Downloads a film with librqbit, over WebRTC alone, and tells its SHA-1.
+async fn download(metainfo: Vec<u8>) -> String {
+    let (client, hybrid) = desktop().await;
+    download_with(client, hybrid, metainfo).await
+}
+
+/// The same, of which nothing but the info hash is known.
+async fn resolve_and_download(info_hash: InfoHash) -> String {
+    let (client, hybrid) = desktop().await;
     let begun = Instant::now();
     let cancel = CancellationToken::new();
-    let info = swarm::limited("metadata", hybrid.resolve(info_hash, vec![tracker.clone()], &cancel)).await.unwrap();
+    let info = swarm::limited("metadata", hybrid.resolve(info_hash, vec![tracker()], &cancel)).await.unwrap();
     println!("connected, and metadata after {:?}", begun.elapsed());
-    let torrent = client.add([b"d4:info", &info[..], b"e"].concat()).await;
-    hybrid.add(info_hash, vec![tracker], torrent.facts());
+    download_with(client, hybrid, [b"d4:info", &info[..], b"e"].concat()).await
+}
+
+async fn download_with(client: swarm::Client, hybrid: Hybrid, metainfo: Vec<u8>) -> String {
+    let begun = Instant::now();
+    let torrent = client.add(metainfo).await;
+    hybrid.add(torrent.info_hash, vec![tracker()], torrent.facts());
     swarm::limited("download", torrent.completed()).await;
     println!("downloaded after {:?}", begun.elapsed());
     let sha1 = swarm::hash_of(&std::fs::read(client.path("film.bin")).unwrap());
@@ -206,7 +250,7 @@ fn a_browser_behind_a_router_reaches_a_desktop() {
         let [(first, _), (second, candidates)] = browser.gathered[..] else { panic!("two were made") };
         assert!(first >= Duration::from_millis(1900) && second < Duration::from_millis(1800), "{first:?} {second:?}");
         assert!(candidates > 0);
-        assert_eq!(internet.on(download(browser.info_hash)).await, browser.sha1);
+        assert_eq!(internet.on(resolve_and_download(browser.info_hash)).await, browser.sha1);
         assert!(passed(&router).0 > FILM);
     });
 }
@@ -223,7 +267,7 @@ fn both_behind_routers_with_stun() {
         let _coturn = coturn(&internet).await;
         let _relay = relay(&internet, &["--stun", "stun:198.51.100.1:3478"]).await;
         let browser = browser(&home).await;
-        assert_eq!(away.on(download(browser.info_hash)).await, browser.sha1);
+        assert_eq!(away.on(resolve_and_download(browser.info_hash)).await, browser.sha1);
         let (public, direct) = passed(&router);
         assert!(direct > FILM && public < MB, "{public} {direct}");
     });
@@ -242,9 +286,27 @@ fn both_behind_strict_routers_with_turn() {
         let flags = ["--stun", "stun:198.51.100.1:3478", "--turn", "turn:198.51.100.1:3478?transport=udp"];
         let _relay = relay(&internet, &flags).await;
         let browser = browser(&home).await;
-        assert_eq!(away.on(download(browser.info_hash)).await, browser.sha1);
+        assert_eq!(away.on(resolve_and_download(browser.info_hash)).await, browser.sha1);
         let (public, direct) = passed(&router);
         assert!(public > FILM && direct < MB, "{public} {direct}");
+    });
+}
+
+/// Two desktops behind routers of the usual kind, of which neither has a port that others could connect to over TCP.
+#[test]
+fn two_desktops_behind_routers_with_stun() {
+    let Some(_turn) = turn() else { return };
+    let internet = internet();
+    let (_router, home) = behind(&internet, Nat::Cone, 2);
+    let (router, away) = behind(&internet, Nat::Cone, 3);
+    block_on(async {
+        let _coturn = coturn(&internet).await;
+        let _relay = relay(&internet, &["--stun", "stun:198.51.100.1:3478"]).await;
+        let sharing = home.on(share()).await;
+        assert_eq!(away.on(download(sharing.metainfo.clone())).await, sharing.sha1);
+        let (public, direct) = passed(&router);
+        assert!(public < MB && direct > FILM, "{public} {direct}");
+        home.on(sharing.end()).await;
     });
 }
 

@@ -5,8 +5,9 @@ use crate::process::{Process, bound, write_script};
 use crate::{Case, Media, Page};
 use anyhow::{Context as _, Result};
 use fantoccini::Locator;
-use fantoccini::wd::Capabilities;
-use serde_json::json;
+use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand};
+use reqwest::{Method, Url};
+use serde_json::{Value, json};
 use std::ops::Deref;
 use std::path::Path;
 
@@ -75,6 +76,21 @@ impl Browser {
         field.send_keys(&paths.join("\n")).await.context("choose files")
     }
 
+    /// Drops files in the middle of the page, as a file manager would: the browser makes the events of it, as of a person's.
+    ///
+    /// # Errors
+    /// When the page is gone.
+    pub async fn drop_files(&self, files: &[&Path]) -> Result<()> {
+        let paths: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+        for kind in ["dragEnter", "dragOver", "drop"] {
+            let data = json!({ "items": [], "files": paths, "dragOperationsMask": 1 });
+            let params = json!({ "type": kind, "x": 600, "y": 400, "data": data });
+            let command = DevTools { command: "Input.dispatchDragEvent", params };
+            self.client().issue_cmd(command).await.with_context(|| format!("{kind} with files"))?;
+        }
+        Ok(())
+    }
+
     /// Closes the tab as a person does who is not asked, or who insists.
     ///
     /// # Errors
@@ -127,6 +143,23 @@ impl Browser {
             return mean > 40 && Math.sqrt(reds.reduce((a, b) => a + (b - mean) ** 2, 0) / reds.length) > 30; }})()"
         );
         self.until(&code).await.map(drop)
+    }
+}
+
+/// What WebDriver has no command for: one of Chromium's own, through chromedriver.
+#[derive(Debug)]
+struct DevTools {
+    command: &'static str,
+    params: Value,
+}
+
+impl WebDriverCompatibleCommand for DevTools {
+    fn endpoint(&self, base_url: &Url, session_id: Option<&str>) -> Result<Url, <Url as std::str::FromStr>::Err> {
+        base_url.join(&format!("session/{}/goog/cdp/execute", session_id.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
+        (Method::POST, Some(json!({ "cmd": self.command, "params": self.params }).to_string()))
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod addresses;
 mod drive;
+mod early;
 mod gathering;
 mod names;
 mod runtime;
@@ -12,7 +13,11 @@ mod stack;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use std::{fmt::Debug, time::Duration};
+use std::{
+    fmt::Debug,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 use tokio::sync::mpsc;
 
 pub use stack::WebRtc;
@@ -168,4 +173,9 @@ impl Channel {
         let (right_sender, left_receiver) = mpsc::channel(OUTGOING_MESSAGES);
         (Self { sender: left_sender, receiver: left_receiver }, Self { sender: right_sender, receiver: right_receiver })
     }
+}
+
+/// Whoever panicked with it left nothing half done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

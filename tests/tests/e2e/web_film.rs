@@ -13,7 +13,7 @@ async fn two_with_a_film(case: &Case, address: &str) -> Result<(Browser, Browser
     let link = ada.start_room("Ada").await?;
     let ben = Browser::open(case, "ben", &link).await?;
     ben.accept_invitation("Ben").await?;
-    ada.give_files(&[&Media::Mp4.file()?]).await?;
+    ada.drop_files(&[&Media::Mp4.file()?]).await?;
     for window in [&ada, &ben] {
         window.playlist_is(&[Media::Mp4.title()]).await?;
         window.plays().await?;

@@ -4,9 +4,9 @@
 //! those to machines next door too, for as long as webrtc-rs asks (10.8 s) or we wait. So after a gathering that did not
 //! end in time the next ones wait little longer than the servers that did answer took.
 
-use super::{GATHER_TIME, IceServer};
+use super::{GATHER_TIME, IceServer, lock};
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard},
     time::{Duration, Instant},
 };
 
@@ -43,7 +43,7 @@ impl Gathering {
 
     /// A candidate was found with the help of a server.
     pub(super) fn found_by_server(&self) {
-        *self.helped.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.begun.elapsed());
+        *lock(&self.helped) = Some(self.begun.elapsed());
     }
 }
 
@@ -73,12 +73,12 @@ impl Servers {
 
     /// A gathering ended: completely, or because it took too long.
     pub(super) fn gathered(&self, complete: bool, gathering: &Gathering) {
-        let helped = *gathering.helped.lock().unwrap_or_else(PoisonError::into_inner);
+        let helped = *lock(&gathering.helped);
         self.state().gathered(complete, helped, Instant::now());
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

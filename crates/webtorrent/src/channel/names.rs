@@ -3,17 +3,12 @@
 //! webrtc-rs waits for a name before it does anything else for its connection. Where there is no name server, which takes
 //! the system many seconds to find out, not even the machine's own addresses would be offered in time.
 
+use super::lock;
 use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared},
 };
-use std::{
-    collections::HashMap,
-    io,
-    net::SocketAddr,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, io, net::SocketAddr, sync::Mutex, time::Duration};
 use tokio::{
     net::lookup_host,
     time::{Instant, timeout_at},
@@ -52,7 +47,7 @@ impl Names {
     }
 
     fn begin(&self, host: &str) -> (Instant, Lookup) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.known);
         if let Some((since, lookup)) = known.get(host).filter(|(since, _)| since.elapsed() < MEMORY) {
             return (*since, lookup.clone());
         }

@@ -1,7 +1,14 @@
-//! Tokio for webrtc-rs, with larger UDP buffers, and names of servers that hold nothing up.
+//! Tokio for webrtc-rs, with larger UDP buffers, sockets that lose nothing at the beginning, and names of servers that hold
+//! nothing up.
 
-use super::names::Names;
-use std::{future::Future, io, net, pin::Pin, sync::Arc, time::Duration};
+use super::{early::Early, names::Names};
+use std::{
+    future::Future,
+    io, net,
+    pin::Pin,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 use webrtc::runtime::{
     AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime, TokioRuntime,
 };
@@ -11,9 +18,18 @@ use webrtc::runtime::{
 /// allows, 114-118 MB/s with 4 MiB.
 const SOCKET_BYTES: usize = 4 << 20;
 
-#[derive(Debug, Default)]
+/// The runtime of one connection.
+#[derive(Debug)]
 pub(super) struct BufferedTokio {
-    names: Names,
+    names: Arc<Names>,
+    has_spoken: Arc<AtomicBool>,
+}
+
+impl BufferedTokio {
+    /// `names` are those of all connections.
+    pub(super) fn new(names: Arc<Names>) -> Self {
+        Self { names, has_spoken: Arc::default() }
+    }
 }
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -31,7 +47,8 @@ impl Runtime for BufferedTokio {
         {
             tracing::debug!(%error, "the socket's buffers stay small");
         }
-        TokioRuntime.wrap_udp_socket(socket)
+        let udp = TokioRuntime.wrap_udp_socket(socket)?;
+        Ok(Arc::new(Early::new(udp, self.has_spoken.clone())))
     }
 
     fn wrap_tcp_listener(&self, listener: net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
