@@ -12,7 +12,7 @@ pub(crate) fn pause_once(seed: u64) {
     world.events.retain(|_, event| match event {
         Event::Act | Event::Disturb => false,
         Event::Connect { peer } | Event::Tick { peer } => *peer < ours,
-        _ => true,
+        Event::Up { .. } | Event::Down { .. } | Event::Wake { .. } | Event::Timeout => true,
     });
     let run = |world: &mut World, until: f64| {
         while world.events.first_key_value().is_some_and(|((us, _), _)| *us as f64 / 1e6 < until) {
