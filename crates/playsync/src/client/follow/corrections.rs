@@ -1,6 +1,6 @@
 //! Brings a player that is a little off nearer to the room, and one that stalled to where the room waits for it.
 
-use super::{Follower, Target};
+use super::{Client, Follower, Target};
 use crate::MonoTime;
 use crate::client::types::{Output, PlayerReport};
 use std::collections::VecDeque;
@@ -98,6 +98,10 @@ impl Follower {
             self.seek(place, now, out);
         } else if report.paused && !report.blocked {
             self.command(PlaybackState::Playing, now, out);
+        } else if !report.stalled && self.is_seldom_looked_at(now) {
+            // In a hidden page it would run far beyond the place before it is looked at again.
+            let left_s = (behind_s + RECOVERED_S) / report.rate.max(0.1);
+            self.wake = Some(now + Client::REPORT_EVERY.max(Duration::from_secs_f64(left_s.max(0.0))));
         }
     }
 }
