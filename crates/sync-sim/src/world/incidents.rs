@@ -1,6 +1,6 @@
 //! What befalls a seat, and what its person does.
 
-use super::{Event, WAITED_FOR_US, World};
+use super::{Event, World};
 use crate::device::us;
 use crate::scenario::{Cell, Incident};
 use crate::scheme::{Happening, Scheme, UserAct};
@@ -42,10 +42,7 @@ impl<S: Scheme> World<'_, S> {
             }
             Incident::Starve(for_us) => {
                 seat.player.starve(t_us, t_us + for_us);
-                self.observer.disturb(n, t_us + for_us, t_us);
-                if for_us >= WAITED_FOR_US {
-                    self.observer.disturb_all(t_us + for_us);
-                }
+                self.observer.starve(n, t_us + for_us, t_us);
                 self.happens(n, Happening::Player);
             }
             Incident::Stall(for_us) => seat.link.stall(t_us + for_us),
