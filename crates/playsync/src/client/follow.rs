@@ -43,6 +43,9 @@ const SETTLE: Duration = Duration::from_millis(150);
 const SLOW_REPORTS: Duration = Duration::from_millis(400);
 const SLOW_FOR: Duration = Duration::from_secs(5);
 const LOOKS_FOR: Duration = Duration::from_secs(1);
+/// How often a player that has settled is looked at there at least: often enough for three readings to tell how far it has
+/// drifted. Timers of pages that have long been hidden come once a minute.
+const SELDOM: Duration = Duration::from_secs(2);
 /// An alarm for at once.
 const SOON: Duration = Duration::from_millis(1);
 /// A seek that takes longer than this waits for data.
@@ -341,19 +344,6 @@ impl Follower {
             Means::Rate => self.correct(target, report, now, out),
             Means::Pause => self.correct_by_pauses(target, report, now, out),
         }
-    }
-
-    /// Has an alarm set for the next look at a player that plays, where that is needed.
-    fn look_again(&mut self, now: MonoTime) {
-        let unsettled = self.starting.is_some() || now < self.settled_at + LOOKS_FOR || self.drift.is_correcting();
-        if unsettled && self.is_seldom_looked_at(now) {
-            self.wake = Some(now + Client::REPORT_EVERY);
-        }
-    }
-
-    /// Whether reports are far apart, as those of a hidden page.
-    fn is_seldom_looked_at(&self, now: MonoTime) -> bool {
-        self.slow_at.is_some_and(|at| now.since(at) < SLOW_FOR)
     }
 
     fn follow_paused(

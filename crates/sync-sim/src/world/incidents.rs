@@ -36,7 +36,7 @@ impl<S: Scheme> World<'_, S> {
                 self.observer.disturb(n, t_us + for_us, t_us);
             }
             Incident::Hide(hidden) => {
-                seat.device.hidden = hidden;
+                seat.device.hide(hidden, t_us);
                 // In a room where much happens, only what can be seen is asked to be exact.
                 self.observer.hide(n, hidden && self.scenario.cell == Cell::Rough, t_us);
             }

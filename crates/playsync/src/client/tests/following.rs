@@ -223,8 +223,7 @@ fn after_a_suspend_one_seek_leads_back() {
     }
     let pong = RelayMessage::Pong { id: asked.expect("a ping"), relay_time: UnixMs::saturating(RELAY_MS + 25_050.0) };
     client.handle(Input::Remote(pong), now(25.1));
-    client.handle(Input::Player(report(1, 25.15, false)), now(25.15));
-    let out = answered(&mut client, 25.15);
+    let out = told(&mut client, 25.15, 25.15, |_| {});
     assert!(matches!(&out[..], [Output::Pause, Output::Seek(place)] if place.seconds() > 45.15), "{out:?}");
 }
 
