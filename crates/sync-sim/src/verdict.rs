@@ -21,6 +21,7 @@ const START_MS: f64 = 2000.0;
 /// where the room waits, and the room then starts together: a second more.
 const LANDING_MS: f64 = 2000.0;
 const LANDING_STARVED_MS: f64 = 3000.0;
+const LANDING_MEDIAN_MS: f64 = 1000.0;
 /// Nobody hears a change of pitch below this.
 const RATE_OFF_MAX: f64 = 0.08;
 /// The same in a player that has just stood for want of data, or begun with another film.
@@ -123,6 +124,7 @@ pub fn missed(cell: Cell, outcome: &Outcome, slack: f64) -> Vec<String> {
     if matches!(cell, Cell::Late | Cell::Starved | Cell::Ends) {
         let limit_ms = if cell == Cell::Starved { LANDING_STARVED_MS } else { LANDING_MS };
         at_most("a landing until it is with the others in ms, p95", outcome.landing.percentile(95.0), limit_ms);
+        at_most("the same, p50", outcome.landing.percentile(50.0), LANDING_MEDIAN_MS);
         at_most("seeks for one landing", Some(f64::from(outcome.landing_seeks_max)), 1.0);
     }
     at_most("limit cycles", Some(f64::from(outcome.limit_cycles)), 0.0);

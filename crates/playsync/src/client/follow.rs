@@ -319,7 +319,7 @@ impl Follower {
             (false, false) => JUMP_S,
         };
         let settled = report.stalled || now >= self.settled_at;
-        if error_s.abs() > jump_s && settled && self.may_seek_to(course.position(target.relay_ms), now) {
+        if error_s.abs() > jump_s && settled && self.may_seek_to(self.meeting_place(target, end), now) {
             return self.meet(target, end, now, out);
         }
         if report.stalled || self.starting.is_some() || now < self.settled_at {

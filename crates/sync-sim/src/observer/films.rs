@@ -29,7 +29,7 @@ impl Observer {
         // Nobody has to do anything for it, but for a room that stood.
         self.plays_by_us = former.playing.then_some(t_us + NEXT_US);
         for seat in &mut self.seats {
-            seat.window = None;
+            (seat.window, seat.came_late) = (None, false);
             seat.corrections.clear();
         }
     }

@@ -45,7 +45,10 @@ impl<S: Scheme> World<'_, S> {
                 self.observer.starve(n, t_us + for_us, t_us);
                 self.happens(n, Happening::Player);
             }
-            Incident::Stall(for_us) => seat.link.stall(t_us + for_us),
+            Incident::Stall(for_us) => {
+                seat.link.stall(t_us + for_us);
+                self.observer.delay(n, t_us + for_us);
+            }
             Incident::StepWall(by_ms) => seat.device.step_wall(by_ms),
             Incident::Act(act) => self.act(n, act),
         }
