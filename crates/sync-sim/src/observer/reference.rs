@@ -6,6 +6,8 @@ use crate::scheme::Course;
 
 /// A plain peer's announcement of a place this near to the room's is as old as the way to the relay, and moves nothing.
 const ANNOUNCED_S: f64 = 1.0;
+/// A plain peer that tells of a film's beginning this long after it comes late to the end of the one before.
+const BEGUN_S: f64 = 3.0;
 
 /// The course of the room as its relay took it: the last command counts. Knows nothing of clocks, of stalls or of whose
 /// command it was.
@@ -34,7 +36,7 @@ impl Reference {
             Course::Announce(film, playing, place_s)
                 if film != self.film
                     || playing != self.playing
-                    || (place_s - self.place_s(t_us)).abs() >= ANNOUNCED_S =>
+                    || !((place_s - self.place_s(t_us)).abs() < ANNOUNCED_S || self.has_begun(place_s, t_us)) =>
             {
                 (film, playing, place_s)
             }
@@ -45,6 +47,11 @@ impl Reference {
 
     pub(crate) fn take_speed(&mut self, speed: f64, t_us: u64) {
         (self.place_s, self.at_us, self.speed) = (self.place_s(t_us), t_us, speed);
+    }
+
+    /// Whether a place is a film's beginning that was a moment ago.
+    fn has_begun(&self, place_s: f64, t_us: u64) -> bool {
+        place_s <= 0.0 && self.playing && self.place_s(t_us) < BEGUN_S
     }
 
     pub(crate) fn place_s(&self, t_us: u64) -> f64 {
