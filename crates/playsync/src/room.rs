@@ -166,7 +166,7 @@ impl Room {
             aligned_at: now,
             clock: SenderClock::default(),
             latencies: Latencies::default(),
-            watcher: Watcher::default(),
+            watcher: Watcher::of_joining(),
         };
         self.members.insert(member, known);
         self.hello_to_all(now);

@@ -52,8 +52,8 @@ pub struct Device {
     slept_us: u64,
     /// Nothing is handled before this moment: the main thread is busy, or the machine sleeps.
     away_until_us: u64,
-    /// Timers of a hidden tab fire once a second.
-    pub hidden: bool,
+    /// Since when its page is hidden.
+    hidden_us: Option<u64>,
 }
 
 impl Device {
@@ -61,7 +61,7 @@ impl Device {
     #[must_use]
     pub fn new(spec: ClockSpec, mut rng: Rng) -> Self {
         let mono_start_us = rng.between(1e6, 1e12);
-        Self { spec, rng, mono_start_us, wall_step_ms: 0.0, slept_us: 0, away_until_us: 0, hidden: false }
+        Self { spec, rng, mono_start_us, wall_step_ms: 0.0, slept_us: 0, away_until_us: 0, hidden_us: None }
     }
 
     /// What the clocks show at a moment of true time.
@@ -95,9 +95,22 @@ impl Device {
 
     /// When a timer that is due at `due_us` really fires.
     pub fn timer(&mut self, due_us: u64) -> u64 {
-        /// A hidden tab's timers are aligned to whole seconds.
+        /// A hidden tab's timers are aligned to whole seconds, and to minutes when it was hidden for five of them and is silent
+        /// (Chromium, "intensive wake up throttling").
         const HIDDEN_US: u64 = 1_000_000;
-        self.alarm(if self.hidden { due_us.next_multiple_of(HIDDEN_US) } else { due_us })
+        const LONG_HIDDEN_US: u64 = 60_000_000;
+        const LONG_AFTER_US: u64 = 300_000_000;
+        let aligned_us = match self.hidden_us {
+            None => due_us,
+            Some(since) if due_us - since < LONG_AFTER_US => due_us.next_multiple_of(HIDDEN_US),
+            Some(_) => due_us.next_multiple_of(LONG_HIDDEN_US),
+        };
+        self.alarm(aligned_us)
+    }
+
+    /// The page is hidden, or shown again.
+    pub fn hide(&mut self, hidden: bool, t_us: u64) {
+        self.hidden_us = hidden.then_some(t_us);
     }
 
     /// When a worker's timer that is due at `due_us` really fires: whether the page is hidden makes no difference to it.

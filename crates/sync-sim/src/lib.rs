@@ -2,8 +2,8 @@
 //! those of others, in one and the same world. An observer who sees every true place tells how far apart they are.
 //!
 //! No IO, no clock, no hash order: a seed gives the same room on every machine. What the players and networks do was
-//! measured or published, and is noted at each constant. What is deliberately not here: the ends of items and the
-//! playlist (playsync's own tests), relays that restart (there, too), pictures and sound.
+//! measured or published, and is noted at each constant. What is deliberately not here: edits of the playlist but for going
+//! on to the next film (playsync's own tests), relays that restart (there, too), pictures and sound.
 #![warn(missing_docs)]
 
 pub mod baselines;

@@ -1,25 +1,35 @@
 //! The omniscient observer: sees every player's true place, and judges.
 
+mod disturbances;
+mod films;
+mod landing;
+mod reference;
+mod trial;
+
 use crate::device::seconds;
 use crate::outcome::Outcome;
 use crate::player::Player;
-use crate::scenario::Scenario;
-use crate::scheme::UserAct;
+use crate::scenario::{Cell, Scenario};
+use crate::scheme::{Course, UserAct};
+use landing::Landing;
+pub(crate) use reference::Reference;
 use std::collections::VecDeque;
+use trial::Trial;
 
 /// After a command of a person, and after what disturbed a viewer, so long is given to settle before skew counts.
 pub(crate) const SETTLE_US: u64 = 5_000_000;
 /// A viewer that had to stall is up to a second behind, and catches up at 1.08 at the most.
 const CATCH_UP_US: u64 = 14_000_000;
-/// What a room that waits hears of a stall's end late.
-const WAIT_MORE_US: u64 = 1_000_000;
+/// What a room that waits goes on after a stall's end: whoever it waits for plays to where it stands, says so, and all start
+/// at one moment.
+const WAIT_MORE_US: u64 = 3_500_000;
 /// Within this, people in one room hear no echo. Half of what the ways differ in comes on top: no clock can know it.
 const TOGETHER_S: f64 = 0.040;
 /// How long they must stay together for it to count, and how long it may take at the most.
 const TOGETHER_FOR_US: u64 = 500_000;
 const TOGETHER_MAX_US: u64 = 10_000_000;
-/// A player this far from where a person sought to has not gone there yet. Seeks go further than that.
-const NEAR_S: f64 = 3.0;
+/// What is left of a film when it is at its end.
+const LAST_S: f64 = 0.5;
 /// Seeks in this time after a person's command belong to it.
 const WINDOW_US: u64 = 12_000_000;
 /// What a person does reaches the relay within this, and so does what is sent in answer to that.
@@ -30,6 +40,18 @@ const CYCLE_US: u64 = 10_000_000;
 /// So many changes between playing and standing within so long are one, too, whatever happened before.
 const FLAP_TURNS: usize = 6;
 const FLAP_US: u64 = 2_000_000;
+/// What a room may wait for one stall, and what its end takes: everybody is told, and starts at one moment.
+const WAITED_MS: f64 = 10_000.0 + 1500.0;
+/// A viewer that advances by less than this share of what it should stands.
+const STANDS_SHARE: f64 = 0.5;
+/// A room does not wait for a stall shorter than this, whoever's rules they are.
+const WAITED_FOR_US: u64 = 1_200_000;
+/// What a viewer may stand where there is nobody to wait for: a short pause that corrects it.
+const STOOD_MS: f64 = 600.0;
+/// Whoever has seen less of a film than this is only joining: nobody waits for that one.
+const JOINED_US: u64 = 2_500_000;
+/// After a stall's beginning so long may pass until the room is told of it and stands.
+const HOLD_AFTER_US: u64 = 3_000_000;
 /// A viewer that stands for so long in a room that plays is stuck.
 const STUCK_US: u64 = 15_000_000;
 
@@ -40,36 +62,6 @@ pub(crate) enum Command {
     Pause,
     Seek(f64),
     Rate(f64),
-}
-
-/// The course of the room as its relay took it: the last command counts. Knows nothing of clocks, of stalls or of whose
-/// command it was.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Reference {
-    pub(crate) playing: bool,
-    speed: f64,
-    place_s: f64,
-    at_us: u64,
-}
-
-impl Default for Reference {
-    fn default() -> Self {
-        Self { playing: false, speed: 1.0, place_s: 0.0, at_us: 0 }
-    }
-}
-
-impl Reference {
-    pub(crate) fn take(&mut self, (playing, place_s): (bool, f64), t_us: u64) {
-        *self = Self { playing, place_s, at_us: t_us, ..*self };
-    }
-
-    pub(crate) fn take_speed(&mut self, speed: f64, t_us: u64) {
-        *self = Self { place_s: self.place_s(t_us), at_us: t_us, speed, ..*self };
-    }
-
-    pub(crate) fn place_s(&self, t_us: u64) -> f64 {
-        self.place_s + if self.playing { seconds(t_us.saturating_sub(self.at_us)) * self.speed } else { 0.0 }
-    }
 }
 
 #[derive(Debug, Default)]
@@ -90,6 +82,19 @@ struct Seat {
     starts: VecDeque<u64>,
     last_place_s: f64,
     advanced_us: u64,
+    /// The film that it was told to load last, and the seeks that it was told since, or since its data stopped.
+    film: Option<usize>,
+    seeks: u32,
+    /// Whether its player can play what the room shows; and whether it got no data.
+    able: bool,
+    starved: bool,
+    landing: Option<Landing>,
+    /// For how long it has moved in this film while the room played, in microseconds: then the room may wait for it.
+    moved_us: u64,
+    /// Whether it came while the film was there.
+    came_late: bool,
+    /// For how long it has stood for nobody's sake in a room that plays, in milliseconds.
+    stood_ms: f64,
 }
 
 impl Seat {
@@ -100,20 +105,15 @@ impl Seat {
 }
 
 #[derive(Debug)]
-struct Trial {
-    act: UserAct,
-    begun_us: u64,
-    seats: Vec<usize>,
-    together_since: Option<u64>,
-}
-
-#[derive(Debug)]
 pub(crate) struct Observer {
     seats: Vec<Seat>,
     /// Skew of nobody counts before this moment.
     settled_us: u64,
     /// Until then the room may wait for somebody, and whoever waits may be moved.
     waits_us: u64,
+    never_waits: bool,
+    /// What was opened or came next plays by itself by then.
+    plays_by_us: Option<u64>,
     trial: Option<Trial>,
     last_act: Option<(UserAct, u64)>,
     outcome: Outcome,
@@ -133,6 +133,8 @@ impl Observer {
             seats: scenario.seats.iter().map(seat).collect(),
             settled_us: 0,
             waits_us: 0,
+            never_waits: scenario.never_waits() && scenario.cell != Cell::Rough,
+            plays_by_us: None,
             trial: None,
             last_act: None,
             outcome: Outcome { rooms: 1, ..Outcome::default() },
@@ -150,62 +152,36 @@ impl Observer {
             seat.window = (seat.quiet(t_us) && self.waits_us <= t_us).then_some(0);
             seat.corrections.clear();
         }
+        self.forget_landings();
         let quiet = self.seats.iter().enumerate().filter(|(_, seat)| seat.quiet(t_us));
         let seats: Vec<usize> = quiet.map(|(n, _)| n).collect();
-        let timed = matches!(act, UserAct::Play | UserAct::Seek(_)) && seats.len() > 1;
-        self.trial = timed.then_some(Trial { act, begun_us: t_us, seats, together_since: None });
+        self.trial = Trial::new(act, seats, t_us);
     }
 
-    /// The relay took a play, a pause or a seek. What was opened starts by itself, whenever it can.
-    pub(crate) fn took(&mut self, t_us: u64) {
-        if self.last_act.is_some_and(|(act, at)| act != UserAct::Open && t_us - at > PROMPTED_US) {
+    /// The relay took something about the room's course. What was opened starts by itself, whenever it can.
+    pub(crate) fn took(&mut self, course: Course, reference: &mut Reference, players: &[&Player], t_us: u64) {
+        let former = reference.clone();
+        reference.take(course, t_us);
+        if reference.film != former.film {
+            self.stepped(&former, reference, players, t_us);
+        }
+        if !matches!(course, Course::Control(..)) {
+            return;
+        }
+        if self.last_act.is_some_and(|(act, at)| !matches!(act, UserAct::Open(_)) && t_us - at > PROMPTED_US) {
             self.outcome.unprompted += 1;
-        }
-    }
-
-    /// Something outside of the scheme's power keeps a viewer from playing until then.
-    pub(crate) fn disturb(&mut self, seat: usize, until_us: u64, t_us: u64) {
-        if self.trial.as_ref().is_some_and(|trial| trial.seats.contains(&seat)) {
-            self.trial = None;
-        }
-        let seat = &mut self.seats[seat];
-        seat.unable_us = seat.unable_us.max(until_us);
-        let settles_us = if until_us > t_us { CATCH_UP_US } else { SETTLE_US };
-        seat.disturbed_us = seat.disturbed_us.max(until_us + settles_us);
-        seat.window = None;
-        seat.corrections.clear();
-    }
-
-    /// A viewer that is not to be held to anything while it is hidden, or that is seen again.
-    pub(crate) fn hide(&mut self, seat: usize, hidden: bool, t_us: u64) {
-        if self.seats[seat].hidden != hidden {
-            self.disturb(seat, t_us, t_us);
-            self.seats[seat].hidden = hidden;
-        }
-    }
-
-    /// A viewer's connection comes or goes.
-    pub(crate) fn link(&mut self, seat: usize, up: bool, t_us: u64) {
-        self.disturb(seat, t_us, t_us);
-        self.seats[seat].offline = !up;
-    }
-
-    /// Something happened to one viewer that a room may wait for: it is nobody's fault if that is felt until then.
-    pub(crate) fn disturb_all(&mut self, until_us: u64) {
-        self.trial = None;
-        self.waits_us = self.waits_us.max(until_us + WAIT_MORE_US);
-        self.settled_us = self.settled_us.max(self.waits_us + SETTLE_US);
-        for seat in &mut self.seats {
-            seat.window = None;
-            seat.corrections.clear();
         }
     }
 
     /// A viewer's program commands its player.
     pub(crate) fn commanded(&mut self, n: usize, command: Command, player: &Player, reference: &Reference, t_us: u64) {
+        if matches!(command, Command::Play) {
+            self.watch_restart(n, player, reference, t_us);
+        }
         let seat = &mut self.seats[n];
-        let flips = matches!(command, Command::Play) && !player.is_playing()
-            || matches!(command, Command::Pause) && player.is_playing();
+        seat.seeks += u32::from(matches!(command, Command::Seek(_)));
+        let flips = matches!(command, Command::Play) && !player.is_playing(t_us)
+            || matches!(command, Command::Pause) && player.is_playing(t_us);
         if flips {
             seat.starts.push_back(t_us);
             seat.starts.retain(|at| t_us - at <= FLAP_US);
@@ -214,7 +190,9 @@ impl Observer {
                 seat.starts.clear();
             }
         }
-        if let (Command::Seek(_), Some(seeks)) = (command, &mut seat.window)
+        // At the end of a film, it goes to the last frame.
+        let at_end = reference.place_s(t_us) > reference.film_s() - LAST_S;
+        if let (Command::Seek(_), Some(seeks), false) = (command, &mut seat.window, at_end)
             && self.last_act.is_some_and(|(_, at)| t_us - at < WINDOW_US)
         {
             *seeks += 1;
@@ -228,7 +206,7 @@ impl Observer {
                 self.outcome.stray_seeks += 1;
                 Some(to_s > player.position_s(t_us))
             }
-            Command::Pause if player.is_playing() => {
+            Command::Pause if player.is_playing(t_us) => {
                 self.outcome.nudges += 1;
                 Some(false)
             }
@@ -255,25 +233,22 @@ impl Observer {
     }
 
     /// Looks at everybody's true place.
-    pub(crate) fn observe<'a>(
-        &mut self,
-        players: impl Iterator<Item = &'a Player> + Clone,
-        reference: &Reference,
-        t_us: u64,
-    ) {
+    pub(crate) fn observe(&mut self, players: &[&Player], reference: &Reference, t_us: u64) {
         let elapsed_us = t_us - self.observed_us;
         self.observed_us = t_us;
-        self.watch_progress(players.clone(), reference, t_us);
+        self.watch_progress(players, reference, elapsed_us, t_us);
+        self.watch_landings(players, reference.playing, reference.film, t_us);
+        self.watch_next(reference, t_us);
         if !reference.playing {
             return;
         }
-        self.watch_trial(players.clone(), reference, t_us);
+        self.watch_trial(players, reference, t_us);
         if self.settled_us > t_us {
             return;
         }
         self.places.clear();
         for (seat, player) in self.seats.iter().zip(players) {
-            if seat.quiet(t_us) && player.is_ready(t_us) {
+            if seat.quiet(t_us) && seat.landing.is_none() && seat.able {
                 self.places.push((player.position_s(t_us), seat.asymmetry_ms));
                 self.outcome.watched_s += seconds(elapsed_us);
             }
@@ -287,12 +262,31 @@ impl Observer {
         }
     }
 
-    fn watch_progress<'a>(&mut self, players: impl Iterator<Item = &'a Player>, reference: &Reference, t_us: u64) {
+    fn watch_progress(&mut self, players: &[&Player], reference: &Reference, elapsed_us: u64, t_us: u64) {
+        let at_end = reference.place_s(t_us) >= reference.film_s();
+        let acted = self.last_act.is_none_or(|(_, at)| t_us - at < SETTLE_US);
+        let waits = self.waits_us > t_us;
         for (n, (seat, player)) in self.seats.iter_mut().zip(players).enumerate() {
             let place_s = player.position_s(t_us);
-            let must = reference.playing && !seat.offline && seat.unable_us <= t_us;
-            if !must || place_s > seat.last_place_s {
+            let must = reference.playing && !at_end && !seat.offline && seat.unable_us <= t_us;
+            let advanced_s = place_s - seat.last_place_s;
+            if must && advanced_s > 0.0 {
+                seat.moved_us += elapsed_us;
+            }
+            if !must || advanced_s > 0.0 {
                 seat.advanced_us = t_us;
+            }
+            let stands = must && seat.able && seat.landing.is_none() && seat.quiet(t_us) && !acted;
+            seat.stood_ms = if stands && advanced_s < STANDS_SHARE * reference.speed * seconds(elapsed_us) {
+                seat.stood_ms + seconds(elapsed_us) * 1000.0
+            } else {
+                0.0
+            };
+            self.outcome.stood_max_ms = self.outcome.stood_max_ms.max(seat.stood_ms);
+            // Told once, when it is over the limit.
+            let limit_ms = if waits { WAITED_MS } else { STOOD_MS };
+            if seat.stood_ms > limit_ms && seat.stood_ms - seconds(elapsed_us) * 1000.0 <= limit_ms {
+                self.outcome.overstood += 1;
             }
             seat.last_place_s = place_s;
             if t_us - seat.advanced_us > STUCK_US {
@@ -300,42 +294,6 @@ impl Observer {
                 self.outcome.disagreements.push(format!("seat {n} stands at {place_s:.1} s, {} s", seconds(t_us)));
                 seat.advanced_us = t_us;
             }
-        }
-    }
-
-    fn watch_trial<'a>(&mut self, players: impl Iterator<Item = &'a Player>, reference: &Reference, t_us: u64) {
-        let Some(trial) = &mut self.trial else { return };
-        let (mut low, mut high, mut all) = (f64::INFINITY, f64::NEG_INFINITY, true);
-        let (mut least_ms, mut most_ms) = (f64::INFINITY, f64::NEG_INFINITY);
-        for (n, player) in players.enumerate() {
-            if trial.seats.contains(&n) {
-                let place_s = player.position_s(t_us);
-                (low, high) = (low.min(place_s), high.max(place_s));
-                let asymmetry_ms = self.seats[n].asymmetry_ms;
-                (least_ms, most_ms) = (least_ms.min(asymmetry_ms), most_ms.max(asymmetry_ms));
-                all &= player.is_playing() && player.is_ready(t_us);
-            }
-        }
-        let there = if let UserAct::Seek(to_s) = trial.act {
-            let expected_s = to_s + seconds(t_us - trial.begun_us) * reference.speed;
-            (low - expected_s).abs() < NEAR_S && (high - expected_s).abs() < NEAR_S
-        } else {
-            (low - reference.place_s(t_us)).abs() < NEAR_S
-        };
-        let knowable_s = TOGETHER_S + (most_ms - least_ms) / 2000.0;
-        if !(all && there && high - low < knowable_s) {
-            trial.together_since = None;
-        } else if trial.together_since.is_none() {
-            trial.together_since = Some(t_us);
-        }
-        let done = trial.together_since.filter(|since| t_us - since >= TOGETHER_FOR_US);
-        let late = (t_us - trial.begun_us >= TOGETHER_MAX_US).then_some(trial.begun_us + TOGETHER_MAX_US);
-        if let Some(at) = done.or(late) {
-            let took_ms = seconds(at - trial.begun_us) * 1000.0;
-            let sought = matches!(trial.act, UserAct::Seek(_));
-            let histogram = if sought { &mut self.outcome.seek } else { &mut self.outcome.start };
-            histogram.add(took_ms);
-            self.trial = None;
         }
     }
 
@@ -352,9 +310,9 @@ impl Observer {
 
     /// The end: everybody must be together to within so many seconds, and where the relay's last command says: as exactly,
     /// but for as long as a room may have stood, `stood_s`.
-    pub(crate) fn finish<'a>(
+    pub(crate) fn finish(
         mut self,
-        players: impl Iterator<Item = &'a Player>,
+        players: &[&Player],
         reference: &Reference,
         (tolerance_s, stood_s): (f64, f64),
         t_us: u64,
@@ -370,8 +328,14 @@ impl Observer {
                 continue;
             }
             let own_s = player.position_s(t_us);
-            if player.is_playing() != reference.playing {
-                let plays = player.is_playing();
+            let plays = player.is_playing(t_us);
+            if player.film() != reference.film {
+                self.outcome.disagreements.push(format!(
+                    "seat {n} has film {}, the room {}",
+                    player.film(),
+                    reference.film
+                ));
+            } else if plays != reference.playing {
                 self.outcome.disagreements.push(format!("seat {n} plays: {plays}, the room: {}", reference.playing));
             } else if (own_s - *first_s.get_or_insert(own_s)).abs() > tolerance_s {
                 self.outcome.disagreements.push(format!("seat {n} is at {own_s:.2} s, the first at {first_s:.2?}"));

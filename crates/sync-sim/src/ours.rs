@@ -3,19 +3,15 @@
 use crate::plain::Plain;
 use crate::player::{Model, Sample};
 use crate::scenario::SeatSpec;
-use crate::scheme::{Effect, Happening, Relay, Scheme, UserAct, Viewer};
+use crate::scheme::{Course, Effect, Happening, Relay, Scheme, UserAct, Viewer};
 use std::collections::{BTreeMap, VecDeque};
 use streamshare_playsync::{
     Action, Client, ClientConfig, Input, MonoTime, Now, Output, PlayerKind, PlayerPhase, PlayerReport, RelayTime, Room,
 };
 use streamshare_protocol::{
-    ClientMessage, Epoch, Filename, ItemId, MediaTime, MemberId, Name, PlaylistItem, RelayMessage, ResumeKey, RoomId,
-    Speed, StallPolicy, TorrentId,
+    ClientMessage, Control, Edit, EditOp, Epoch, Filename, ItemId, MediaTime, MemberId, Name, PlaybackState,
+    PlaylistItem, RelayMessage, ResumeKey, RoomId, Speed, StallPolicy, TorrentId,
 };
-
-/// A film that nobody sees the end of.
-const DURATION_S: f64 = 4.0 * 3600.0;
-const BUFFER_S: f64 = 20.0;
 
 /// A fault between the client and its player or its clocks, to show that the thresholds notice it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,11 +24,14 @@ pub enum Mutant {
     NoSeekCompensation,
     /// The wall clock stands in for the monotonic one.
     WallClock,
+    /// The end of a film is told of that film, and of the next one.
+    StepsTwice,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::SignFlipped, Self::NoHysteresis, Self::NoSeekCompensation, Self::WallClock];
+    pub const ALL: [Self; 5] =
+        [Self::SignFlipped, Self::NoHysteresis, Self::NoSeekCompensation, Self::WallClock, Self::StepsTwice];
 }
 
 /// Our own rules, or a mutant of them.
@@ -55,6 +54,7 @@ impl Scheme for Ours {
             Some(Mutant::NoHysteresis) => "no hysteresis",
             Some(Mutant::NoSeekCompensation) => "no seek compensation",
             Some(Mutant::WallClock) => "wall clock",
+            Some(Mutant::StepsTwice) => "steps twice",
         }
     }
 
@@ -78,12 +78,16 @@ impl Scheme for Ours {
         OursViewer::Window(Box::new(Window { client, mutant: self.mutant, item: None, loaded: false, next_tick: None }))
     }
 
-    fn course(message: &ClientMessage) -> Option<(bool, f64)> {
+    fn course(message: &ClientMessage) -> Option<Course> {
         match message {
-            ClientMessage::Play(control) => Some((true, control.current_time.seconds())),
-            ClientMessage::Pause(control) => Some((false, control.current_time.seconds())),
+            ClientMessage::Play(control) => Some(controlled(control, true)),
+            ClientMessage::Pause(control) => Some(controlled(control, false)),
+            ClientMessage::Edit(Edit { op: EditOp::Next { item_id }, .. }) => Some(Course::Next(film_of_id(*item_id))),
+            ClientMessage::Hello(hello) => {
+                let (plays, place_s) = (hello.status.state == PlaybackState::Playing, hello.status.current_time);
+                hello.playlist.head().map(|head| Course::Announce(film_of(head), plays, place_s.seconds()))
+            }
             ClientMessage::Join(_)
-            | ClientMessage::Hello(_)
             | ClientMessage::Sync(_)
             | ClientMessage::Edit(_)
             | ClientMessage::Set(_)
@@ -96,10 +100,25 @@ impl Scheme for Ours {
     }
 }
 
-/// The film that everybody watches.
-pub(crate) fn film() -> PlaylistItem {
+/// One of the films that a room has, by number.
+pub(crate) fn film(n: usize) -> PlaylistItem {
     let filename = Filename::new("film.mkv").expect("short");
-    PlaylistItem::new(filename, TorrentId::new(&format!("{:040x}", 1)).expect("an info hash"))
+    PlaylistItem::new(filename, TorrentId::new(&format!("{:040x}", n + 1)).expect("an info hash"))
+}
+
+/// Which one an item is.
+pub(crate) fn film_of(item: &PlaylistItem) -> usize {
+    let hash = item.torrent_id.info_hash().expect("films are named by nothing else");
+    usize::from(hash.bytes()[19]) - 1
+}
+
+fn controlled(control: &Control, plays: bool) -> Course {
+    Course::Control(control.item_id.map(film_of_id), plays, control.current_time.seconds())
+}
+
+/// The relay counts the entries of a playlist, and a room has but one.
+fn film_of_id(id: ItemId) -> usize {
+    usize::try_from(id.get()).unwrap_or(usize::MAX) - 1
 }
 
 /// One of our windows, or a peer that speaks the web spec alone.
@@ -156,33 +175,34 @@ impl Window {
     ) {
         let now = self.now(now);
         let action = |act| match act {
-            UserAct::Open => Action::Append(vec![film()]),
+            UserAct::Open(films) => Action::Append((0..films).map(film).collect()),
             UserAct::Play => Action::Play,
             UserAct::Pause => Action::Pause,
             UserAct::Seek(to_s) => Action::Seek(MediaTime::saturating(to_s)),
             UserAct::Speed(speed) => Action::SetSpeed(speed),
             UserAct::NeverWait => Action::SetStallPolicy(StallPolicy::NeverWait),
+            UserAct::Next => Action::Next,
         };
         match happening {
-            Happening::LinkUp => self.input(Input::LinkUp, sample, now, effects),
-            Happening::LinkDown => self.input(Input::LinkDown, sample, now, effects),
-            Happening::Message(message) => self.input(Input::Remote(message), sample, now, effects),
-            Happening::User(act) => self.input(Input::Local(action(act)), sample, now, effects),
-            Happening::Player => self.input(Input::Player(self.report(sample)), sample, now, effects),
+            Happening::LinkUp => self.input(Input::LinkUp, now, effects),
+            Happening::LinkDown => self.input(Input::LinkDown, now, effects),
+            Happening::Message(message) => self.input(Input::Remote(message), now, effects),
+            Happening::User(act) => self.input(Input::Local(action(act)), now, effects),
+            Happening::Player => self.input(Input::Player(self.report(sample)), now, effects),
             Happening::Wake => {
-                self.input(Input::Player(self.report(sample)), sample, now, effects);
-                self.input(Input::Tick, sample, now, effects);
+                self.input(Input::Player(self.report(sample)), now, effects);
+                self.input(Input::Tick, now, effects);
             }
             Happening::Timer => {
                 if self.loaded && !sample.paused {
-                    self.input(Input::Player(self.report(sample)), sample, now, effects);
+                    self.input(Input::Player(self.report(sample)), now, effects);
                 }
                 if self.next_tick.is_none_or(|due| due <= now.mono) {
                     self.next_tick = Some(now.mono + Client::TICK);
                     if sample.paused {
-                        self.input(Input::Player(self.report(sample)), sample, now, effects);
+                        self.input(Input::Player(self.report(sample)), now, effects);
                     }
-                    self.input(Input::Tick, sample, now, effects);
+                    self.input(Input::Tick, now, effects);
                 }
             }
         }
@@ -197,29 +217,33 @@ impl Window {
                 (true, true) => PlayerPhase::Ready,
             },
             position: MediaTime::saturating(sample.position_s),
-            buffer: MediaTime::saturating(if sample.stalled { 0.0 } else { BUFFER_S }),
-            duration: sample.ready.then(|| MediaTime::saturating(DURATION_S)),
+            buffer: MediaTime::saturating(sample.buffer_s),
+            duration: sample.ready.then(|| MediaTime::saturating(sample.duration_s)),
             paused: sample.paused,
             seeking: sample.seeking,
             stalled: sample.stalled,
-            ended: false,
+            ended: sample.ended,
             blocked: false,
             rate: sample.rate,
         }
     }
 
-    fn input(&mut self, input: Input, sample: &Sample, now: Now, effects: &mut Vec<Effect<ClientMessage>>) {
+    fn input(&mut self, input: Input, now: Now, effects: &mut Vec<Effect<ClientMessage>>) {
         let reports = matches!(input, Input::Player(_));
         self.client.handle(input, now);
         while let Some(output) = self.client.poll_output() {
             let effect = match output {
-                Output::Send(message) => Effect::Send(message),
-                Output::Load(item) => {
-                    self.loaded = item.is_some();
-                    self.item = item.and_then(|item| item.item_id);
-                    Effect::Load
+                Output::Send(message) => {
+                    self.send(message, effects);
+                    continue;
                 }
-                Output::Seek(place) => self.seek(place.seconds(), sample, now),
+                Output::Load(item) => {
+                    let film = item.as_ref().map(film_of);
+                    (self.loaded, self.item) = (item.is_some(), item.and_then(|item| item.item_id));
+                    let Some(film) = film else { continue };
+                    Effect::Load(film)
+                }
+                Output::Seek(place) => self.seek(place.seconds(), now),
                 Output::Play => Effect::Play,
                 Output::Pause => Effect::Pause,
                 Output::Rate(_) if self.mutant == Some(Mutant::NoHysteresis) => continue,
@@ -242,8 +266,19 @@ impl Window {
         }
     }
 
-    fn seek(&self, to_s: f64, sample: &Sample, now: Now) -> Effect<ClientMessage> {
-        let aims = self.mutant != Some(Mutant::NoSeekCompensation) || sample.paused;
+    fn send(&self, message: ClientMessage, effects: &mut Vec<Effect<ClientMessage>>) {
+        let mut next = None;
+        if let (ClientMessage::Edit(Edit { op: EditOp::Next { item_id }, action_id }), Some(Mutant::StepsTwice)) =
+            (&message, self.mutant)
+        {
+            let op = EditOp::Next { item_id: item_id.next() };
+            next = Some(ClientMessage::Edit(Edit { action_id: *action_id, op }));
+        }
+        effects.extend([Some(message), next].into_iter().flatten().map(Effect::Send));
+    }
+
+    fn seek(&self, to_s: f64, now: Now) -> Effect<ClientMessage> {
+        let aims = self.mutant != Some(Mutant::NoSeekCompensation);
         let room_s = self.client.view(now).position.seconds();
         Effect::Seek(if aims || to_s < room_s { to_s } else { room_s })
     }

@@ -81,6 +81,19 @@ pub struct Outcome {
     pub start: Histogram,
     /// The same for seeks.
     pub seek: Histogram,
+    /// The same from the moment at which a viewer that could not play for itself, as the film was not loaded or had no
+    /// data, could; until that viewer is with the others.
+    pub landing: Histogram,
+    /// Seeks that one landing took after a film was loaded, at the most.
+    pub landing_seeks_max: u32,
+    /// How long a viewer stood at the most, in milliseconds, to whom nothing happened, in a room that should play.
+    pub stood_max_ms: f64,
+    /// How often one stood for longer than its room may wait for somebody else.
+    pub overstood: u32,
+    /// Films that were gone on from, and what went wrong with that.
+    pub steps: u32,
+    /// A film left too early, left out, or not begun.
+    pub missteps: Vec<String>,
     /// Seeks that a player was told, for each person's seek; the most, and all with how many there were to count.
     pub seeks_max: u32,
     /// All of them.
@@ -115,6 +128,12 @@ impl Outcome {
         self.beyond.merge(&other.beyond);
         self.start.merge(&other.start);
         self.seek.merge(&other.seek);
+        self.landing.merge(&other.landing);
+        self.landing_seeks_max = self.landing_seeks_max.max(other.landing_seeks_max);
+        self.stood_max_ms = self.stood_max_ms.max(other.stood_max_ms);
+        self.overstood += other.overstood;
+        self.steps += other.steps;
+        self.missteps.extend(other.missteps);
         self.seeks_max = self.seeks_max.max(other.seeks_max);
         self.seeks += other.seeks;
         self.seeks_of += other.seeks_of;

@@ -1,6 +1,7 @@
-//! A peer that does what the web spec says and no more: whatever comes last counts, from the moment at which it comes.
+//! A peer that does what the web spec says and no more: whatever comes last counts, from the moment at which it comes. At
+//! the end of a film it goes on to the next one, and announces that.
 
-use crate::ours::film;
+use crate::ours::{film, film_of};
 use crate::player::Sample;
 use crate::scheme::{Effect, Happening, UserAct};
 use streamshare_playsync::{MonoTime, Now};
@@ -18,7 +19,9 @@ const CONTROL_SLACK_S: f64 = 0.02;
 pub struct Plain {
     name: Name,
     room: RoomId,
-    loaded: bool,
+    /// The playlist's films, by number; the first one plays.
+    films: Vec<usize>,
+    loaded: Option<usize>,
     ready: bool,
     opens: bool,
     joined: bool,
@@ -35,7 +38,8 @@ impl Plain {
         Self {
             name,
             room,
-            loaded: false,
+            films: Vec::new(),
+            loaded: None,
             ready: false,
             opens: false,
             joined: false,
@@ -59,9 +63,9 @@ impl Plain {
             Happening::LinkDown => self.joined = false,
             Happening::Message(message) => self.obey(&message, sample, now, effects),
             Happening::User(act) => self.act(act, sample, now, effects),
-            Happening::Player | Happening::Wake => self.became_ready(sample, now, effects),
+            Happening::Player | Happening::Wake => self.watch(sample, now, effects),
             Happening::Timer => {
-                self.became_ready(sample, now, effects);
+                self.watch(sample, now, effects);
                 if self.joined && self.ready {
                     effects.push(Effect::Send(ClientMessage::Sync(SyncReport {
                         current_time: MediaTime::saturating(sample.position_s),
@@ -83,10 +87,8 @@ impl Plain {
         let (state, place, slack_s) = match message {
             RelayMessage::Hello(hello) => {
                 self.joined = true;
-                if !hello.playlist.is_empty() && !self.loaded {
-                    self.loaded = true;
-                    effects.push(Effect::Load);
-                }
+                self.films = hello.playlist.iter().map(film_of).collect();
+                self.load(effects);
                 (hello.status.state, hello.status.current_time, HELLO_SLACK_S)
             }
             RelayMessage::Play { control, .. } => (PlaybackState::Playing, control.current_time, CONTROL_SLACK_S),
@@ -109,7 +111,8 @@ impl Plain {
         effects: &mut Vec<Effect<ClientMessage>>,
     ) {
         (self.state, self.anchor) = (state, (place_s, now.mono));
-        if !sample.ready {
+        // What it shows may still be the film before.
+        if !sample.ready || !self.ready {
             return;
         }
         let plays = state == PlaybackState::Playing;
@@ -122,6 +125,40 @@ impl Plain {
         if plays && sample.paused {
             effects.push(Effect::Play);
         }
+    }
+
+    /// Loads the playlist's head, if that is another one.
+    fn load(&mut self, effects: &mut Vec<Effect<ClientMessage>>) {
+        if let Some(film) = self.films.first().copied().filter(|film| self.loaded != Some(*film)) {
+            (self.loaded, self.ready) = (Some(film), false);
+            effects.push(Effect::Load(film));
+        }
+    }
+
+    fn watch(&mut self, sample: &Sample, now: &Now, effects: &mut Vec<Effect<ClientMessage>>) {
+        if self.ready && sample.ended && self.state == PlaybackState::Playing {
+            return self.end(sample, now, effects);
+        }
+        self.became_ready(sample, now, effects);
+    }
+
+    /// Its film is over: the next one, or none.
+    fn end(&mut self, sample: &Sample, now: &Now, effects: &mut Vec<Effect<ClientMessage>>) {
+        if self.films.len() < 2 {
+            return self.act(UserAct::Pause, sample, now, effects);
+        }
+        self.films.remove(0);
+        self.anchor = (0.0, now.mono);
+        self.load(effects);
+        self.announce(now, effects);
+    }
+
+    fn announce(&self, now: &Now, effects: &mut Vec<Effect<ClientMessage>>) {
+        let status = Status { current_time: MediaTime::ZERO, state: self.state };
+        let playlist = Playlist::new(self.films.iter().copied().map(film).collect()).expect("short items");
+        let hello =
+            ClientHello { status, playlist, dispatched_at: now.unix, restores: None, speed: None, stall_policy: None };
+        effects.push(Effect::Send(ClientMessage::Hello(hello)));
     }
 
     fn became_ready(&mut self, sample: &Sample, now: &Now, effects: &mut Vec<Effect<ClientMessage>>) {
@@ -138,24 +175,16 @@ impl Plain {
 
     fn act(&mut self, act: UserAct, sample: &Sample, now: &Now, effects: &mut Vec<Effect<ClientMessage>>) {
         let (state, place_s) = match act {
-            UserAct::Open => {
+            UserAct::Open(films) => {
                 self.opens = true;
-                let status = Status { current_time: MediaTime::ZERO, state: self.state };
-                let playlist = Playlist::new(vec![film()]).expect("one short item");
-                let hello = ClientHello {
-                    status,
-                    playlist,
-                    dispatched_at: now.unix,
-                    restores: None,
-                    speed: None,
-                    stall_policy: None,
-                };
-                return effects.push(Effect::Send(ClientMessage::Hello(hello)));
+                self.films = (0..films).collect();
+                return self.announce(now, effects);
             }
+            UserAct::Next if self.films.len() > 1 => return self.end(sample, now, effects),
             UserAct::Play => (PlaybackState::Playing, sample.position_s),
             UserAct::Pause => (PlaybackState::Paused, sample.position_s),
             UserAct::Seek(to_s) => (self.state, to_s),
-            UserAct::Speed(_) | UserAct::NeverWait => return,
+            UserAct::Speed(_) | UserAct::NeverWait | UserAct::Next => return,
         };
         self.go(state, place_s, CONTROL_SLACK_S, sample, now, effects);
         let control = Control {

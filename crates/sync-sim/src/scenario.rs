@@ -1,5 +1,8 @@
 //! What befalls a room: who is in it, what they do and what goes wrong, all from a seed.
 
+mod people;
+mod trouble;
+
 use crate::Rng;
 use crate::device::{ClockSpec, us};
 use crate::link::{LinkSpec, Queue};
@@ -27,15 +30,21 @@ pub enum Cell {
     Crowd,
     /// Somebody sets another speed for everyone, between 0.5 and 2.
     Speed,
-    /// One viewer's tab is hidden all the time.
+    /// One viewer's tab is hidden from the beginning, others' are for a while.
     Hidden,
+    /// Some come when the film runs: pages that are hidden, and such as get no data at first, among them.
+    Late,
+    /// Somebody gets no data for longer than a room waits.
+    Starved,
+    /// Short films end, one after another.
+    Ends,
     /// Ten minutes without anybody touching anything.
     Evening,
 }
 
 impl Cell {
     /// All kinds, in the order of tables.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Symmetric,
         Self::Asymmetric,
         Self::Desktop,
@@ -45,6 +54,9 @@ impl Cell {
         Self::Plain,
         Self::Speed,
         Self::Hidden,
+        Self::Late,
+        Self::Starved,
+        Self::Ends,
         Self::Crowd,
         Self::Evening,
     ];
@@ -62,6 +74,9 @@ impl Cell {
             Self::Plain => "plain",
             Self::Speed => "speed",
             Self::Hidden => "hidden",
+            Self::Late => "late",
+            Self::Starved => "starved",
+            Self::Ends => "ends",
             Self::Crowd => "crowd",
             Self::Evening => "evening",
         }
@@ -73,7 +88,7 @@ impl Cell {
         match seed % 100 {
             98 => Self::Crowd,
             99 => Self::Evening,
-            n => Self::ALL[usize::try_from(n % 9).unwrap_or(0)],
+            n => Self::ALL[usize::try_from(n % 12).unwrap_or(0)],
         }
     }
 }
@@ -128,6 +143,8 @@ pub struct Scenario {
     pub cell: Cell,
     /// Who is in.
     pub seats: Vec<SeatSpec>,
+    /// The films, one after another: their lengths in seconds.
+    pub films_s: Vec<f64>,
     /// What happens when, in microseconds, and to whom; in the order of time.
     pub script: Vec<(u64, usize, Incident)>,
     /// When it is over.
@@ -145,40 +162,68 @@ impl Scenario {
     #[must_use]
     pub fn of_cell(seed: u64, cell: Cell) -> Self {
         let mut rng = Rng::new(seed, 1);
-        let count = if cell == Cell::Crowd {
-            20 + rng.below(31)
-        } else if cell == Cell::Evening {
-            2
-        } else {
-            2 + rng.below(4)
+        let count = match cell {
+            Cell::Crowd => 20 + rng.below(31),
+            Cell::Evening => 2,
+            // Two of whom nothing is wrong, so that there is something to measure.
+            Cell::Late | Cell::Starved => 3 + rng.below(3),
+            Cell::Symmetric
+            | Cell::Asymmetric
+            | Cell::Desktop
+            | Cell::Rough
+            | Cell::Clocks
+            | Cell::Unstable
+            | Cell::Plain
+            | Cell::Speed
+            | Cell::Hidden
+            | Cell::Ends => 2 + rng.below(4),
         };
-        let mut seats: Vec<SeatSpec> = (0..count).map(|_| seat(cell, &mut rng)).collect();
-        if cell == Cell::Desktop {
-            seats[0].model = Model::WebKit;
-        } else if cell == Cell::Plain {
-            // Two of ours at least, so that there is something to measure.
-            seats.push(seat(cell, &mut rng));
-            let plain = 1 + rng.below(seats.len() - 2);
-            seats.iter_mut().rev().take(plain).for_each(|seat| (seat.plain, seat.counts) = (true, false));
-        } else if cell == Cell::Unstable {
-            let mut liar = seat(cell, &mut rng);
-            (liar.clock.mono_wobble_s, liar.counts) = (rng.between(0.2, 1.0), false);
-            seats.push(liar);
-        }
-        let mut scenario = Self { seed, cell, seats, script: Vec::new(), end_us: 0 };
-        scenario.people(&mut rng);
-        if cell == Cell::Speed {
-            // Early enough to have settled when what is measured begins.
-            scenario.at(4.6, 0, Incident::Act(UserAct::Speed(rng.between(0.5, 2.0))));
-        } else if cell == Cell::Hidden {
-            scenario.at(1.6, 1, Incident::Hide(true));
-        } else if cell == Cell::Rough {
-            scenario.misfortune(&mut rng);
-        } else if cell == Cell::Clocks {
-            scenario.clock_trouble(&mut rng);
+        let mut scenario = Self::empty(seed, cell);
+        scenario.seats = (0..count).map(|_| seat(cell, &mut rng)).collect();
+        scenario.special_seats(&mut rng);
+        match cell {
+            Cell::Late => scenario.latecomers(&mut rng),
+            Cell::Starved => scenario.long_stalls(&mut rng),
+            Cell::Ends => scenario.ends_of_films(&mut rng),
+            Cell::Symmetric
+            | Cell::Asymmetric
+            | Cell::Desktop
+            | Cell::Rough
+            | Cell::Clocks
+            | Cell::Unstable
+            | Cell::Plain
+            | Cell::Speed
+            | Cell::Hidden
+            | Cell::Crowd
+            | Cell::Evening => {
+                scenario.people(scenario.seats.len(), &mut rng);
+                scenario.troubles(&mut rng);
+            }
         }
         scenario.script.sort_by_key(|(at, seat, _)| (*at, *seat));
         scenario
+    }
+
+    fn empty(seed: u64, cell: Cell) -> Self {
+        Self { seed, cell, seats: Vec::new(), films_s: vec![FILM_S], script: Vec::new(), end_us: 0 }
+    }
+
+    /// Makes those of the seats that are what the room is about.
+    fn special_seats(&mut self, rng: &mut Rng) {
+        let (cell, seats) = (self.cell, &mut self.seats);
+        if cell == Cell::Desktop {
+            seats[0].model = Model::WebKit;
+            seats[1..].iter_mut().filter(|_| rng.percent(30)).for_each(|seat| seat.model = Model::WebKit);
+        } else if cell == Cell::Plain || (cell == Cell::Ends && rng.percent(60)) {
+            // Two of ours at least, so that there is something to measure.
+            seats.push(seat(cell, rng));
+            let plain = 1 + rng.below(seats.len() - 2);
+            seats.iter_mut().rev().take(plain).for_each(|seat| (seat.plain, seat.counts) = (true, false));
+        } else if cell == Cell::Unstable {
+            let mut liar = seat(cell, rng);
+            (liar.clock.mono_wobble_s, liar.counts) = (rng.between(0.2, 1.0), false);
+            seats.push(liar);
+        }
     }
 
     /// A room in which two to six commands cross each other, some of them from plain peers.
@@ -186,15 +231,16 @@ impl Scenario {
     pub fn crossing(seed: u64) -> Self {
         let mut rng = Rng::new(seed, 4);
         let cell = Cell::Plain;
-        let mut seats: Vec<SeatSpec> = (0..2 + rng.below(4)).map(|_| seat(cell, &mut rng)).collect();
+        let mut scenario = Self::empty(seed, cell);
+        scenario.seats = (0..2 + rng.below(4)).map(|_| seat(cell, &mut rng)).collect();
+        let seats = &mut scenario.seats;
         let plain = 1 + rng.below(seats.len() - 1);
         seats.iter_mut().rev().take(plain).for_each(|seat| (seat.plain, seat.counts) = (true, false));
-        let mut scenario = Self { seed, cell, seats, script: Vec::new(), end_us: 0 };
         let count = scenario.seats.len();
         for seat in 0..count {
             scenario.at(rng.between(0.0, 0.5), seat, Incident::Connect);
         }
-        scenario.at(1.0, 0, Incident::Act(UserAct::Open));
+        scenario.at(1.0, 0, Incident::Act(UserAct::Open(1)));
         let mut at_s = rng.between(5.0, 6.0);
         for _ in 0..2 + rng.below(5) {
             let act = match rng.below(3) {
@@ -216,88 +262,19 @@ impl Scenario {
         self.script.iter().any(|(.., incident)| matches!(incident, Incident::Starve(_)))
     }
 
+    /// Whether its people want nobody to be waited for.
+    #[must_use]
+    pub fn never_waits(&self) -> bool {
+        self.script.iter().any(|(.., incident)| *incident == Incident::Act(UserAct::NeverWait))
+    }
+
     fn at(&mut self, at_s: f64, seat: usize, incident: Incident) {
         self.script.push((us(at_s), seat, incident));
     }
-
-    /// Everybody comes, someone opens a film; a pause, a start, a seek, and once more.
-    fn people(&mut self, rng: &mut Rng) {
-        let count = self.seats.len();
-        for seat in 0..count {
-            self.at(rng.between(0.0, 1.5), seat, Incident::Connect);
-        }
-        self.at(2.0, 0, Incident::Act(UserAct::Open));
-        let mut at_s = 7.0;
-        for (act, pause_s) in [(UserAct::Pause, 2.5), (UserAct::Play, 14.0), (UserAct::Seek(0.0), 14.0)] {
-            let act = if let UserAct::Seek(_) = act { UserAct::Seek(rng.between(100.0, 5000.0)) } else { act };
-            self.at(at_s, rng.below(count), Incident::Act(act));
-            at_s += pause_s + rng.unit();
-        }
-        if self.cell == Cell::Evening {
-            at_s += 600.0;
-        } else {
-            self.at(at_s, rng.below(count), Incident::Act(UserAct::Pause));
-            at_s += 2.0 + rng.unit();
-            self.at(at_s, rng.below(count), Incident::Act(UserAct::Play));
-            at_s += 12.0;
-        }
-        if self.cell == Cell::Rough {
-            at_s += 20.0;
-        }
-        self.end_us = us(at_s);
-    }
-
-    /// Disturbances, until 20 s before the end.
-    fn misfortune(&mut self, rng: &mut Rng) {
-        /// The relay notices a silent connection after 20 s (docs/PROTOCOL.md, "Transport").
-        const NOTICED_S: f64 = 20.0;
-        let last_s = crate::device::seconds(self.end_us) - 20.0;
-        if rng.percent(50) {
-            self.at(4.6, 0, Incident::Act(UserAct::NeverWait));
-        }
-        self.seats.iter_mut().for_each(|seat| seat.clock.wall_wobbles = rng.percent(30));
-        let mut at_s = 10.0;
-        while at_s < last_s {
-            let seat = rng.below(self.seats.len());
-            match rng.below(7) {
-                0 => {
-                    let noticed = if rng.percent(50) { 0 } else { us(NOTICED_S) };
-                    self.at(at_s, seat, Incident::Cut(noticed));
-                    self.at(at_s + rng.between(0.3, 6.0), seat, Incident::Connect);
-                }
-                1 => {
-                    let sleeps_s = rng.between(1.0, 12.0);
-                    self.at(at_s, seat, Incident::Suspend(us(sleeps_s)));
-                    if sleeps_s > 6.0 {
-                        self.at(at_s + sleeps_s, seat, Incident::Cut(0));
-                        self.at(at_s + sleeps_s + rng.between(0.3, 2.0), seat, Incident::Connect);
-                    }
-                }
-                2 => self.at(at_s, seat, Incident::Busy(us(rng.between(0.05, 1.2)))),
-                3 => {
-                    self.at(at_s, seat, Incident::Hide(true));
-                    self.at(at_s + rng.between(3.0, 20.0), seat, Incident::Hide(false));
-                }
-                4 => self.at(at_s, seat, Incident::Starve(us(rng.between(0.2, 4.0)))),
-                5 => self.at(at_s, seat, Incident::Stall(us(rng.between(0.2, 2.5)))),
-                _ => self.at(at_s, seat, Incident::StepWall(rng.around(3_600_000.0))),
-            }
-            at_s += rng.between(1.0, 9.0);
-        }
-    }
-
-    fn clock_trouble(&mut self, rng: &mut Rng) {
-        for seat in 0..self.seats.len() {
-            self.seats[seat].clock.wall_wobbles = true;
-            for _ in 0..3 {
-                let at_s = rng.between(5.0, 40.0);
-                let step_ms = if rng.percent(50) { rng.around(2000.0) } else { rng.around(3_600_000.0) };
-                self.at(at_s, seat, Incident::StepWall(step_ms));
-            }
-        }
-    }
 }
 
+/// A film that nobody sees the end of.
+const FILM_S: f64 = 4.0 * 3600.0;
 /// What the links of `./dev bench sync` vary by: 15 ms up and down.
 const EVEN_MS: f64 = 30.0;
 

@@ -7,8 +7,8 @@ use streamshare_playsync::{MonoTime, Now};
 /// What a person does.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum UserAct {
-    /// Opens the film: it starts as soon as this player can.
-    Open,
+    /// Opens so many films: the first one starts as soon as this player can. The rules of others know of one.
+    Open(usize),
     /// Starts playback.
     Play,
     /// Pauses it.
@@ -19,6 +19,19 @@ pub enum UserAct {
     Speed(f64),
     /// Wants nobody to be waited for, where the rules know of that.
     NeverWait,
+    /// Goes on to the next film, where the rules know of that.
+    Next,
+}
+
+/// What a message says about the course of a room.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Course {
+    /// Whether it plays from now on, and from which place, in seconds; and in which film, where it says so.
+    Control(Option<usize>, bool, f64),
+    /// A film is over, by number: what comes after it stands at its beginning. What was over before changes nothing.
+    Next(usize),
+    /// The film, by number, and the rest as for a control: it counts where it differs from what the room does.
+    Announce(usize, bool, f64),
 }
 
 /// Something that reaches a viewer's program.
@@ -45,8 +58,8 @@ pub enum Happening<Down> {
 pub enum Effect<Up> {
     /// Send this to the relay.
     Send(Up),
-    /// Load the item.
-    Load,
+    /// Load a film, by number.
+    Load(usize),
     /// Play.
     Play,
     /// Pause.
@@ -124,8 +137,8 @@ pub trait Scheme {
     /// A viewer that has not connected yet.
     fn viewer(&self, seat: usize, spec: &SeatSpec) -> Self::Viewer;
 
-    /// What a message says about the course of the room, if it does: whether it plays, and from where.
-    fn course(message: &Self::Up) -> Option<(bool, f64)>;
+    /// What a message says about the course of the room, if it does.
+    fn course(message: &Self::Up) -> Option<Course>;
 
     /// How fast a message says that the room is to play, if it does.
     fn speed(_message: &Self::Up) -> Option<f64> {

@@ -4,7 +4,7 @@ use crate::outcome::{Histogram, Outcome};
 
 /// The columns of [`line`].
 pub const HEAD: &str = "                                skew, ms: p50     p95     p99      max   beyond p95 | together after, s: \
-                        start   seek | seeks/seek  most stray nudges/min rates/min | cycles stuck disagree";
+                        start   seek   land | seeks/seek  most stray nudges/min rates/min | cycles stuck stood, s disagree";
 
 /// One scheme in one kind of room.
 #[must_use]
@@ -24,13 +24,14 @@ pub fn line(cell: &str, scheme: &str, outcome: &Outcome) -> String {
     let max = if outcome.skew.max_ms() >= 9999.0 { "> 10 s".into() } else { format!("{:.1}", outcome.skew.max_ms()) };
     let minutes = (outcome.watched_s / 60.0).max(1e-9);
     format!(
-        "{cell:10} {scheme:20} {:>13} {:>7} {:>7} {max:>8} {:>12} | {:>24} {:>6} | {:10.2} {:5} {:5} {:10.2} {:9.1} | {:6} {:5} {:8}",
+        "{cell:10} {scheme:20} {:>13} {:>7} {:>7} {max:>8} {:>12} | {:>24} {:>6} {:>6} | {:10.2} {:5} {:5} {:10.2} {:9.1} | {:6} {:5} {:8.1} {:8}",
         at(&outcome.skew, 50.0),
         at(&outcome.skew, 95.0),
         at(&outcome.skew, 99.0),
         at(&outcome.beyond, 95.0),
         s(&outcome.start),
         s(&outcome.seek),
+        s(&outcome.landing),
         f64::from(outcome.seeks) / f64::from(outcome.seeks_of.max(1)),
         outcome.seeks_max,
         outcome.stray_seeks,
@@ -38,6 +39,7 @@ pub fn line(cell: &str, scheme: &str, outcome: &Outcome) -> String {
         f64::from(outcome.rates) / minutes,
         outcome.limit_cycles,
         outcome.deadlocks,
-        outcome.disagreements.len() - usize::try_from(outcome.deadlocks).unwrap_or(0),
+        outcome.stood_max_ms / 1000.0,
+        outcome.missteps.len() + outcome.disagreements.len() - usize::try_from(outcome.deadlocks).unwrap_or(0),
     )
 }

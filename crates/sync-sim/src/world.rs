@@ -20,8 +20,6 @@ const OBSERVE_US: u64 = 50_000;
 const RELAY_START_US: u64 = 1_700_000_000_000_000;
 /// How often a story says where everybody is.
 const TOLD_US: u64 = 1_000_000;
-/// A room does not wait for a stall shorter than this, whoever's rules they are.
-const WAITED_FOR_US: u64 = 1_200_000;
 /// What a room that waits for stalls may lose since its last command, and what a start may lie ahead.
 const STOOD_S: f64 = 30.0;
 const AHEAD_S: f64 = 1.0;
@@ -121,7 +119,7 @@ impl<'a, S: Scheme> World<'a, S> {
             relay_ppm,
             relay_timeout: None,
             seats: scenario.seats.iter().enumerate().map(seat).collect(),
-            reference: Reference::default(),
+            reference: Reference::new(scenario),
             observer: Observer::new(scenario),
             effects: Vec::new(),
             story: None,
@@ -164,9 +162,9 @@ impl<'a, S: Scheme> World<'a, S> {
             let event = self.events.remove(&sequence).expect("what is queued is kept under its number");
             self.handle(event);
         }
-        let players = self.seats.iter().map(|seat| &seat.player);
+        let players: Vec<&Player> = self.seats.iter().map(|seat| &seat.player).collect();
         let stood_s = if self.scenario.starves() { STOOD_S } else { AHEAD_S };
-        let outcome = self.observer.finish(players, &self.reference, (tolerance_s, stood_s), self.scenario.end_us);
+        let outcome = self.observer.finish(&players, &self.reference, (tolerance_s, stood_s), self.scenario.end_us);
         (outcome, self.story.unwrap_or_default())
     }
 
@@ -241,7 +239,8 @@ impl<'a, S: Scheme> World<'a, S> {
                 if self.story.is_some() && t_us.is_multiple_of(TOLD_US) {
                     self.tell_places();
                 }
-                self.observer.observe(self.seats.iter().map(|seat| &seat.player), &self.reference, t_us);
+                let players: Vec<&Player> = self.seats.iter().map(|seat| &seat.player).collect();
+                self.observer.observe(&players, &self.reference, t_us);
             }
         }
     }
@@ -291,8 +290,8 @@ impl<'a, S: Scheme> World<'a, S> {
 
     fn relay_takes(&mut self, seat: usize, message: S::Up) {
         if let Some(course) = S::course(&message) {
-            self.reference.take(course, self.t_us);
-            self.observer.took(self.t_us);
+            let players: Vec<&Player> = self.seats.iter().map(|seat| &seat.player).collect();
+            self.observer.took(course, &mut self.reference, &players, self.t_us);
         }
         if let Some(speed) = S::speed(&message) {
             self.reference.take_speed(speed, self.t_us);
@@ -356,7 +355,12 @@ impl<'a, S: Scheme> World<'a, S> {
                 }
                 return;
             }
-            Effect::Load => return seat.player.load(t_us),
+            Effect::Load(film) => {
+                self.observer.loaded(n, film, t_us);
+                let film_s = self.scenario.films_s.get(film).copied().unwrap_or(f64::INFINITY);
+                seat.player.load(film, film_s, t_us);
+                return self.tell(|| format!("  {n}: loads film {film}"));
+            }
             Effect::Play => Command::Play,
             Effect::Pause => Command::Pause,
             Effect::Seek(to_s) => Command::Seek(to_s),

@@ -6,10 +6,6 @@ use streamshare_tests::{Browser, Case, Desktop, Launch, Media, together};
 /// How far two windows' ideas of the room's place may be apart while it stands, in seconds.
 const SAME_PLACE_S: f64 = 0.3;
 
-/// How far two players may be apart that play in one room, in seconds: far more than they are on a quiet machine, less than
-/// they come to by chance.
-const TOGETHER_S: f64 = 0.2;
-
 async fn both_at(desktop: &Desktop, browser: &Browser, seconds: f64) -> Result<()> {
     let near = format!("Math.abs(room().position - {seconds}) < {SAME_PLACE_S}");
     desktop.until(&near).await?;
@@ -74,7 +70,7 @@ async fn play_pause_seek_and_playlist_cross_both_ways() -> Result<()> {
         window.until("room().position > 21").await?;
     }
     desktop.plays().await?;
-    together(&desktop, &browser, 1.0, TOGETHER_S).await?;
+    together(&desktop, &browser, 1.0).await?;
 
     let second = Media::Short.file()?;
     desktop.drop_files(&case, &[&second]).await?;

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use std::time::Duration;
-use streamshare_tests::{Browser, Case, Desktop, Launch, Media, Relay};
+use streamshare_tests::{Browser, Case, Desktop, Launch, Media, Relay, together};
 
 /// The relay gives up a silent member after 10 s, Chromium a silent channel after some 20.
 const NOTICED_WITHIN: Duration = Duration::from_secs(60);
@@ -45,6 +45,8 @@ async fn swarm_a_suspended_desktop_and_a_lost_relay_come_back() -> Result<()> {
     browser.plays().await?;
     assert_eq!(browser.film_sha1().await?, Media::Long.sha1()?);
     desktop.plays().await?;
+    // Where the other one is, though its clocks stood and its film did, too.
+    together(&desktop, &browser, 1.0).await?;
     desktop.shot("awake").await?;
 
     // The relay and its tracker begin anew; who comes then is fed by the desktop alone.
@@ -62,6 +64,7 @@ async fn swarm_a_suspended_desktop_and_a_lost_relay_come_back() -> Result<()> {
     late.until_within(BACK_WITHIN, "video() && video().videoWidth === 640").await?;
     late.plays().await?;
     late.shows_picture(Media::Long).await?;
+    together(&desktop, &late, 1.0).await?;
     late.shot("late").await?;
     Ok(())
 }

@@ -1,11 +1,7 @@
 //! A second desktop comes late, and runs out of film later on.
 
-use anyhow::{Context as _, Result};
-use serde_json::Value;
+use anyhow::Result;
 use streamshare_tests::{Case, Desktop, Launch, Media, Seeder, Swarm, together};
-
-/// What the issue asks for.
-const APART_S_MAX: f64 = 1.0;
 
 /// What a film's only source sends, in kB a second: a little more than the film needs, next to nothing, and all at once.
 const ENOUGH: &str = "260";
@@ -49,19 +45,10 @@ async fn one_starves(case: &Case, first: &Desktop, second: &Desktop) -> Result<(
     // With enough of it she is where the room is, by herself.
     limit_upload(first, PLENTY).await?;
     second.until("room().message === null").await?;
-    together(first, second, 1.0, APART_S_MAX).await?;
+    together(first, second, 1.0).await?;
     first.until("room().members.every(({ state }) => state === 'PLAYING')").await?;
     second.shot("back").await?;
     Ok(())
-}
-
-/// Where both players are now, the second brought to the moment of the first. Both run on this machine's clock.
-async fn apart(first: &Desktop, second: &Desktop) -> Result<f64> {
-    let code = "return [video().currentTime, Date.now(), video().paused ? 0 : 1]";
-    let (a, b) = tokio::try_join!(first.js(code), second.js(code))?;
-    let number = |value: &Value, i: usize| value[i].as_f64().context("a figure");
-    let elapsed = (number(&b, 1)? - number(&a, 1)?) / 1e3 * number(&b, 2)?;
-    Ok((number(&b, 0)? - elapsed - number(&a, 0)?).abs())
 }
 
 #[tokio::test]
@@ -82,13 +69,7 @@ async fn a_latecomer_lands_where_the_room_is() -> Result<()> {
     second.playlist_is(&[Media::Mp4.title()]).await?;
     second.plays().await?;
     first.members_are(&["Ada", "Bea"]).await?;
-    // It lands with the first seek that it makes, so it has no second chance: the first figures count.
-    second.until("Math.abs(video().currentTime - room().position) < 1").await?;
-    for _ in 0..5 {
-        let apart = apart(&first, &second).await?;
-        assert!(apart < APART_S_MAX, "{apart} s apart");
-        second.plays().await?;
-    }
+    together(&first, &second, 1.0).await?;
     second.shows_video("landed").await?;
     first.shot("both").await?;
     second.shot("both").await?;
@@ -100,11 +81,14 @@ async fn a_latecomer_lands_where_the_room_is() -> Result<()> {
     for desktop in [&first, &second] {
         desktop.until("Math.abs(video().currentTime - 30) < 0.5").await?;
     }
+    // Both show the very picture: a player that stands may be two frames off.
+    let place = first.js("return video().currentTime").await?;
+    second.until(&format!("Math.abs(video().currentTime - {place}) < 0.1")).await?;
     first.click("play-toggle").await?;
     for desktop in [&first, &second] {
         desktop.plays().await?;
     }
-    assert!(apart(&first, &second).await? < APART_S_MAX);
+    together(&first, &second, 1.0).await?;
 
     one_starves(&case, &first, &second).await?;
 

@@ -3,10 +3,6 @@
 use anyhow::Result;
 use streamshare_tests::{Browser, Case, INSECURE_HOST, Media, Relay, subtitles, together};
 
-/// How far two players may be apart that play in one room, in seconds: far more than they are on a quiet machine, less than
-/// they come to by chance.
-const TOGETHER_S: f64 = 0.1;
-
 /// Two people in a room, one of whom gives it a film.
 async fn two_with_a_film(case: &Case, address: &str) -> Result<(Browser, Browser, String)> {
     let ada = Browser::open(case, "ada", address).await?;
@@ -33,11 +29,11 @@ async fn both_seek_and_pause(ada: &Browser, ben: &Browser) -> Result<()> {
         window.until("video().currentTime > 10.5 && video().currentTime < 40").await?;
         window.plays().await?;
     }
-    together(ada, ben, 1.0, TOGETHER_S).await?;
+    together(ada, ben, 1.0).await?;
     ben.click("pace").await?;
     ben.js("$$('speed').find(({ dataset }) => dataset.speed === '1.25').click()").await?;
     ada.until("$('pace').dataset.speed === '1.25'").await?;
-    together(ada, ben, 1.25, TOGETHER_S).await?;
+    together(ada, ben, 1.25).await?;
     ada.until("$('skew').dataset.state === 'together' && / ms ± /.test($('skew').innerText)").await?;
     ben.js("$$('speed').find(({ dataset }) => dataset.speed === '1').click()").await?;
     ada.until("$('pace').dataset.speed === '1'").await?;
@@ -85,7 +81,7 @@ async fn web_a_film_goes_through_the_service_worker() -> Result<()> {
     ben.element("gesture").await?;
     ben.shot("blocked").await?;
     ben.click("gesture").await?;
-    together(&cid, &ben, 1.0, TOGETHER_S).await?;
+    together(&cid, &ben, 1.0).await?;
     Ok(())
 }
 

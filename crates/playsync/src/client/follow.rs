@@ -43,6 +43,9 @@ const SETTLE: Duration = Duration::from_millis(150);
 const SLOW_REPORTS: Duration = Duration::from_millis(400);
 const SLOW_FOR: Duration = Duration::from_secs(5);
 const LOOKS_FOR: Duration = Duration::from_secs(1);
+/// How often a player that has settled is looked at there at least: often enough for three readings to tell how far it has
+/// drifted. Timers of pages that have long been hidden come once a minute.
+const SELDOM: Duration = Duration::from_secs(2);
 /// An alarm for at once.
 const SOON: Duration = Duration::from_millis(1);
 /// A seek that takes longer than this waits for data.
@@ -101,6 +104,8 @@ pub(super) struct Follower {
     has_played: bool,
     /// Where it was last seen to play, and since when it is there.
     still: Option<Given<f64>>,
+    /// Whether it stood for want of data when it last was to play.
+    starves: bool,
     /// Whether it waited for data and was not near the room since.
     stalled_lately: bool,
     /// From when on its error says something.
@@ -138,6 +143,7 @@ impl Follower {
             nudging: false,
             has_played: false,
             still: None,
+            starves: false,
             stalled_lately: false,
             settled_at: MonoTime::default(),
             changed_at: MonoTime::default(),
@@ -244,8 +250,10 @@ impl Follower {
         let room = target.course.position(target.relay_ms);
         let room = if room > end { end } else { room };
         match target.course.state {
-            // Whoever is a little behind plays to the end.
-            PlaybackState::Playing if room == end && (report.ended || !report.paused) => {}
+            // Whoever is a little behind plays to the end. Whoever is there already, a little ahead, stays: told to play, a
+            // player begins anew (HTML, "internal play steps").
+            PlaybackState::Playing if room == end && !report.paused => {}
+            PlaybackState::Playing if report.ended && end.seconds() - room.seconds() < JUMP_S => {}
             PlaybackState::Playing => self.follow_playing(target, &report, fresh, end, now, out),
             PlaybackState::Paused if target.waits_for_me => {
                 self.set_rate(&report, target.course.speed.factor(), now, out);
@@ -267,7 +275,7 @@ impl Follower {
         self.profile.handle_disturbance();
         (self.last_rate, self.seeking, self.starting, self.planned_start_ms) = (None, None, None, None);
         (self.landing, self.has_played, self.recovered) = (false, false, None);
-        (self.still, self.stalled_lately) = (None, false);
+        (self.still, self.starves, self.stalled_lately) = (None, false, false);
         out.push_back(Output::Load(self.loaded.clone()));
     }
 
@@ -310,7 +318,8 @@ impl Follower {
             (false, true) => JUMP_STALLED_S,
             (false, false) => JUMP_S,
         };
-        if error_s.abs() > jump_s && (report.stalled || now >= self.settled_at) && self.may_seek(now) {
+        let settled = report.stalled || now >= self.settled_at;
+        if error_s.abs() > jump_s && settled && self.may_seek_to(self.meeting_place(target, end), now) {
             return self.meet(target, end, now, out);
         }
         if report.stalled || self.starting.is_some() || now < self.settled_at {
@@ -320,7 +329,7 @@ impl Follower {
             self.drift.reset();
             return self.set_rate(report, course.speed.factor(), now, out);
         }
-        if error_s.abs() < JUMP_S {
+        if error_s.abs() < jump_s {
             self.seek_every = SEEK_EVERY;
         }
         self.stalled_lately &= error_s.abs() > JUMP_STALLED_S;
@@ -334,14 +343,6 @@ impl Follower {
             _ if !may_correct => self.set_rate(report, course.speed.factor(), now, out),
             Means::Rate => self.correct(target, report, now, out),
             Means::Pause => self.correct_by_pauses(target, report, now, out),
-        }
-    }
-
-    /// Has an alarm set for the next look at a player that plays, where that is needed.
-    fn look_again(&mut self, now: MonoTime) {
-        let unsettled = self.starting.is_some() || now < self.settled_at + LOOKS_FOR || self.drift.is_correcting();
-        if unsettled && self.slow_at.is_some_and(|at| now.since(at) < SLOW_FOR) {
-            self.wake = Some(now + Client::REPORT_EVERY);
         }
     }
 

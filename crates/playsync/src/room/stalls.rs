@@ -10,8 +10,9 @@ pub(super) const HOLD_AFTER: Duration = Duration::from_millis(1500);
 /// How long the room waits for one stall, while others could go on. Nobody waits for ever: what users of other programs
 /// complain of most (syncplay#532, jellyfin#17864).
 const HOLD_BUDGET: Duration = Duration::from_secs(10);
-/// How long a player has to play until it is waited for once more. One that just landed says that it plays, and may stand again at
-/// once: who starves would stop the others for [`HOLD_BUDGET`] every few seconds.
+/// How long a player has to play until it is waited for once more, or at all where its member came into a film. One that just
+/// landed says that it plays, and may stand again at once: who starves would stop the others for [`HOLD_BUDGET`] every few
+/// seconds, and who joins in a slow swarm would stop them for having joined.
 const PLAYS_AGAIN_AFTER: Duration = Duration::from_secs(3);
 /// From when on a member that says nothing is not believed any more; members report every 2 s.
 const SILENT_AFTER: Duration = Duration::from_secs(6);
@@ -26,19 +27,25 @@ pub(super) struct Watcher {
     has_played: bool,
     stalled_since: Option<RelayTime>,
     playing_since: Option<RelayTime>,
-    /// Waited for in vain: not again before it played for a while.
+    /// Waited for in vain, or just come: not before it played for a while.
     excused: bool,
 }
 
 impl Watcher {
+    /// Of a member that enters: what it fetches first may not last, and nobody stops for someone who only joins.
+    pub(super) fn of_joining() -> Self {
+        Self { excused: true, ..Self::default() }
+    }
+
     pub(super) fn handle_report(&mut self, report: &SyncReport, now: RelayTime) {
         (self.state, self.said_at, self.position) = (report.player_state, now, report.current_time);
         let plays = report.player_state == Some(PlayerState::Playing);
         let stalls = report.player_state == Some(PlayerState::Stalled);
+        let played = self.playing_since.map(|since| now.since(since));
+        self.excused &= played.is_none_or(|played| played < PLAYS_AGAIN_AFTER);
         self.playing_since = self.playing_since.or(Some(now)).filter(|_| plays);
         self.stalled_since = self.stalled_since.or(Some(now)).filter(|_| stalls);
         self.has_played |= plays;
-        self.excused &= self.playing_since.is_none_or(|since| now.since(since) < PLAYS_AGAIN_AFTER);
     }
 
     /// Another item is the head.

@@ -4,13 +4,15 @@ use super::edit::Edited;
 use super::{Delivery, Restored, Room, head_id, ms};
 use crate::{RelayTime, anchor::Anchor};
 use streamshare_protocol::{
-    ClientHello, Control, Edit, ErrorCode, MemberId, Order, PlaybackState, RelayMessage, Restores, Set, Speed, Status,
-    UnixMs,
+    ClientHello, Control, Edit, ErrorCode, MediaTime, MemberId, Order, PlaybackState, RelayMessage, Restores, Set,
+    Speed, Status, UnixMs,
 };
 
 /// A HELLO of a member that edits the playlist carries a status, too, which is as old as the way to the relay. Below
 /// this many seconds of difference it is not meant as a seek.
 const HELLO_SEEK_S_MIN: f64 = 1.0;
+/// How far an item may be that has just begun: what a message may be under way that meets a loss or two.
+const BEGUN_S_MAX: f64 = 3.0;
 
 impl Room {
     pub(super) fn handle_control(
@@ -74,6 +76,9 @@ impl Room {
         if !moved && playlist == self.playlist && same_pace {
             return;
         }
+        if playlist == self.playlist && same_pace && self.has_just_begun(hello.status, now) {
+            return self.hello(member, now);
+        }
         let anchor = self.anchor.moved_to(ms(now));
         self.anchor = if moved { announced } else { Anchor { speed: announced.speed, ..anchor } };
         self.stall_policy = policy;
@@ -120,6 +125,14 @@ impl Room {
             self.restored = Some(Restored { from, order: self.order });
         }
         self.hello_to_all(now);
+    }
+
+    /// Whether a HELLO says of an item that it begins, which all have begun with a moment ago: a plain peer came to the end
+    /// of the one before, too, and was longer under way than anybody.
+    fn has_just_begun(&self, status: Status, now: RelayTime) -> bool {
+        let begins = Status { current_time: MediaTime::ZERO, state: PlaybackState::Playing };
+        let place_s = self.anchor.position(ms(now)).seconds();
+        status == begins && self.anchor.state == PlaybackState::Playing && place_s < BEGUN_S_MAX
     }
 
     /// The course that a HELLO of a member tells of.

@@ -168,6 +168,20 @@ fn two_members_that_reach_the_end_go_on_once() {
 }
 
 #[test]
+fn a_plain_peer_that_goes_on_late_throws_nobody_back() {
+    let (mut room, ids) = room_of(2);
+    room.handle_message(ids[0], ClientMessage::Hello(hello(&[2, 3], 0.0, PlaybackState::Playing)), at(1.0));
+    drain(&mut room);
+    let goes_on = || ClientMessage::Hello(hello(&[2, 3], 0.0, PlaybackState::Playing));
+    room.handle_message(ids[1], goes_on(), at(3.0));
+    let to: Vec<_> = drain(&mut room).into_iter().map(|(to, _)| to).collect();
+    assert_eq!(to, [vec![2]], "it hears where the room is");
+    assert_eq!(truth(&mut room, 3.0).status.current_time.seconds(), 2.0);
+    room.handle_message(ids[1], goes_on(), at(9.0));
+    assert_eq!(truth(&mut room, 9.0).status.current_time.seconds(), 0.0, "later it is a seek");
+}
+
+#[test]
 fn an_append_beyond_the_caps_is_refused_whole() {
     let (mut room, ids) = room_of(1);
     let action_id = ActionId::FIRST;

@@ -4,7 +4,7 @@ use super::nothing::{NothingRelay, NothingViewer};
 use super::{Down, Up};
 use crate::player::Sample;
 use crate::scenario::SeatSpec;
-use crate::scheme::{Effect, Happening, Relay, Scheme, Viewer};
+use crate::scheme::{Course, Effect, Happening, Relay, Scheme, Viewer};
 use streamshare_playsync::Now;
 
 /// The default of the option "synchronization accuracy".
@@ -35,7 +35,7 @@ impl Scheme for CyTube {
         CyTubeViewer::default()
     }
 
-    fn course(message: &Up) -> Option<(bool, f64)> {
+    fn course(message: &Up) -> Option<Course> {
         super::course(message)
     }
 }

@@ -5,7 +5,7 @@
 use super::{Down, Hub, Screen, Up};
 use crate::player::Sample;
 use crate::scenario::SeatSpec;
-use crate::scheme::{Effect, Happening, Relay, Scheme, UserAct, Viewer};
+use crate::scheme::{Course, Effect, Happening, Relay, Scheme, UserAct, Viewer};
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 use streamshare_playsync::{MonoTime, Now};
@@ -51,7 +51,7 @@ impl Scheme for Jellyfin {
         JellyfinViewer { corrects: self.corrects, ..JellyfinViewer::default() }
     }
 
-    fn course(message: &Up) -> Option<(bool, f64)> {
+    fn course(message: &Up) -> Option<Course> {
         super::course(message)
     }
 }

@@ -16,7 +16,7 @@ pub use syncplay::Syncplay;
 pub use watchparty::WatchParty;
 
 use crate::player::Sample;
-use crate::scheme::{Effect, UserAct};
+use crate::scheme::{Course, Effect, UserAct};
 use std::collections::{BTreeSet, VecDeque};
 use streamshare_playsync::{MonoTime, Now};
 
@@ -87,9 +87,9 @@ pub enum Down {
     Places(Vec<(usize, f64)>),
 }
 
-pub(crate) fn course(message: &Up) -> Option<(bool, f64)> {
+pub(crate) fn course(message: &Up) -> Option<Course> {
     match message {
-        Up::Act { playing, place_s, .. } => Some((*playing, *place_s)),
+        Up::Act { playing, place_s, .. } => Some(Course::Control(None, *playing, *place_s)),
         Up::Hello | Up::Report { .. } | Up::Ping { .. } | Up::Ready | Up::Buffering => None,
     }
 }
@@ -108,7 +108,7 @@ impl Screen {
     pub(crate) fn load(&mut self, effects: &mut Vec<Effect<Up>>) {
         if !self.loaded {
             self.loaded = true;
-            effects.push(Effect::Load);
+            effects.push(Effect::Load(0));
         }
     }
 
@@ -164,7 +164,7 @@ impl Screen {
         effects: &mut Vec<Effect<Up>>,
     ) -> Option<(bool, f64, bool)> {
         match act {
-            UserAct::Open => {
+            UserAct::Open(_) => {
                 self.load(effects);
                 self.opens = true;
                 None
@@ -172,7 +172,7 @@ impl Screen {
             UserAct::Play => Some((true, sample.position_s, false)),
             UserAct::Pause => Some((false, sample.position_s, false)),
             UserAct::Seek(to_s) => Some((!sample.paused, to_s, true)),
-            UserAct::Speed(_) | UserAct::NeverWait => None,
+            UserAct::Speed(_) | UserAct::NeverWait | UserAct::Next => None,
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{Down, Hub, Screen, Up};
 use crate::player::Sample;
 use crate::scenario::SeatSpec;
-use crate::scheme::{Effect, Happening, Relay, Scheme, Viewer};
+use crate::scheme::{Course, Effect, Happening, Relay, Scheme, Viewer};
 use streamshare_playsync::Now;
 
 /// Players further from a command's place than this are sent there.
@@ -31,7 +31,7 @@ impl Scheme for Nothing {
         NothingViewer::default()
     }
 
-    fn course(message: &Up) -> Option<(bool, f64)> {
+    fn course(message: &Up) -> Option<Course> {
         super::course(message)
     }
 }

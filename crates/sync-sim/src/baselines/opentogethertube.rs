@@ -5,7 +5,7 @@ use super::nothing::NothingRelay;
 use super::{Down, Screen, Up};
 use crate::player::Sample;
 use crate::scenario::SeatSpec;
-use crate::scheme::{Effect, Happening, Relay, Scheme, UserAct, Viewer};
+use crate::scheme::{Course, Effect, Happening, Relay, Scheme, UserAct, Viewer};
 use streamshare_playsync::{MonoTime, Now};
 
 /// Further off than this is sought.
@@ -33,7 +33,7 @@ impl Scheme for OpenTogetherTube {
         OpenTogetherTubeViewer::default()
     }
 
-    fn course(message: &Up) -> Option<(bool, f64)> {
+    fn course(message: &Up) -> Option<Course> {
         super::course(message)
     }
 }

@@ -5,7 +5,7 @@
 use super::{Down, Hub, Screen, Up};
 use crate::player::Sample;
 use crate::scenario::SeatSpec;
-use crate::scheme::{Effect, Happening, Relay, Scheme, UserAct, Viewer};
+use crate::scheme::{Course, Effect, Happening, Relay, Scheme, UserAct, Viewer};
 use std::collections::BTreeMap;
 use streamshare_playsync::Now;
 
@@ -39,7 +39,7 @@ impl Scheme for Syncplay {
         SyncplayViewer::default()
     }
 
-    fn course(message: &Up) -> Option<(bool, f64)> {
+    fn course(message: &Up) -> Option<Course> {
         super::course(message)
     }
 }

@@ -5,7 +5,7 @@ use super::nothing::{NothingRelay, NothingViewer};
 use super::{Down, Up};
 use crate::player::Sample;
 use crate::scenario::SeatSpec;
-use crate::scheme::{Effect, Happening, Relay, Scheme, Viewer};
+use crate::scheme::{Course, Effect, Happening, Relay, Scheme, Viewer};
 use std::collections::BTreeMap;
 use streamshare_playsync::Now;
 
@@ -41,7 +41,7 @@ impl Scheme for WatchParty {
         WatchPartyViewer { seat, obeys: NothingViewer::default() }
     }
 
-    fn course(message: &Up) -> Option<(bool, f64)> {
+    fn course(message: &Up) -> Option<Course> {
         super::course(message)
     }
 }

@@ -1,6 +1,6 @@
 //! What befalls a seat, and what its person does.
 
-use super::{Event, WAITED_FOR_US, World};
+use super::{Event, World};
 use crate::device::us;
 use crate::scenario::{Cell, Incident};
 use crate::scheme::{Happening, Scheme, UserAct};
@@ -36,19 +36,19 @@ impl<S: Scheme> World<'_, S> {
                 self.observer.disturb(n, t_us + for_us, t_us);
             }
             Incident::Hide(hidden) => {
-                seat.device.hidden = hidden;
+                seat.device.hide(hidden, t_us);
                 // In a room where much happens, only what can be seen is asked to be exact.
                 self.observer.hide(n, hidden && self.scenario.cell == Cell::Rough, t_us);
             }
             Incident::Starve(for_us) => {
                 seat.player.starve(t_us, t_us + for_us);
-                self.observer.disturb(n, t_us + for_us, t_us);
-                if for_us >= WAITED_FOR_US {
-                    self.observer.disturb_all(t_us + for_us);
-                }
+                self.observer.starve(n, t_us + for_us, t_us);
                 self.happens(n, Happening::Player);
             }
-            Incident::Stall(for_us) => seat.link.stall(t_us + for_us),
+            Incident::Stall(for_us) => {
+                seat.link.stall(t_us + for_us);
+                self.observer.delay(n, t_us + for_us);
+            }
             Incident::StepWall(by_ms) => seat.device.step_wall(by_ms),
             Incident::Act(act) => self.act(n, act),
         }

@@ -66,8 +66,21 @@ impl Follower {
     }
 
     pub(super) fn may_seek(&self, now: MonoTime) -> bool {
+        self.may_seek_after(self.seek_every, now)
+    }
+
+    /// The same for a certain place. Whoever waited for data and has it, there too, chases nothing.
+    pub(super) fn may_seek_to(&self, place: MediaTime, now: MonoTime) -> bool {
+        let ready = self.report().is_some_and(|report| {
+            let ahead_s = place.seconds() - report.position.seconds();
+            (0.0..=report.buffer.seconds()).contains(&ahead_s)
+        });
+        if ready && self.stalled_lately { self.may_seek_after(Duration::ZERO, now) } else { self.may_seek(now) }
+    }
+
+    fn may_seek_after(&self, pause: Duration, now: MonoTime) -> bool {
         let three = Duration::from_secs_f64(self.profile.seek_ms().mean().max(0.0) * 3.0 / 1000.0);
-        self.last_seek.is_none_or(|seek| now.since(seek.at) >= self.seek_every.max(three))
+        self.last_seek.is_none_or(|seek| now.since(seek.at) >= pause.max(three))
     }
 
     pub(super) fn seek(&mut self, target: MediaTime, now: MonoTime, out: &mut VecDeque<Output>) {
@@ -87,7 +100,7 @@ impl Follower {
     /// What the player's own word tells of its latencies and of what its speed costs.
     pub(super) fn learn(&mut self, report: &PlayerReport, fresh: bool, now: MonoTime) {
         /// A start that takes longer than this waits for data.
-        const START_MAX: Duration = Duration::from_secs(2);
+        const START_MAX: Duration = Duration::from_secs(1);
         /// Less than this between two reports is no movement.
         const STEP_S: f64 = 0.001;
         /// So far a player has moved when it has started: more than its clock's grain.
@@ -100,10 +113,13 @@ impl Follower {
             return;
         }
         if let Some(seek) = self.seeking.take() {
+            let took = now.since(seek.at);
             // It stood for want of data: a seek more is not seen, being late is.
-            self.stalled_lately |= now.since(seek.at) >= SEEK_IS_STALL && self.has_played;
-            if seek.what {
-                self.profile.learn_seek(now.since(seek.at).as_secs_f64() * 1000.0);
+            self.stalled_lately |= took >= SEEK_IS_STALL;
+            // What lacked data before it sought, or has shown nothing yet, waits for data: no property of the player.
+            let waited = self.starves || (took >= SEEK_IS_STALL && !self.has_played);
+            if seek.what && !waited {
+                self.profile.learn_seek(took.as_secs_f64() * 1000.0);
             }
             self.settled_at = now + SETTLE;
             self.drift.reset();
@@ -112,7 +128,11 @@ impl Follower {
         let still = self.still.filter(|_| !report.paused).filter(|still| position_s - still.what < STEP_S);
         self.still = still.or(Some(Given { what: position_s, at: now }));
         let stands = report.stalled || still.is_some_and(|still| now.since(still.at) >= STILL);
-        self.stalled_lately |= stands && self.starting.is_none() && self.has_played;
+        self.starting = self.starting.filter(|start| now.since(start.at) < START_MAX || !stands);
+        self.stalled_lately |= stands && self.starting.is_none();
+        if !report.paused {
+            self.starves = stands;
+        }
         if report.paused || stands {
             return self.profile.handle_disturbance();
         }

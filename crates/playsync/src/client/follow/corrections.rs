@@ -1,6 +1,6 @@
 //! Brings a player that is a little off nearer to the room, and one that stalled to where the room waits for it.
 
-use super::{Follower, Target};
+use super::{Client, Follower, LOOKS_FOR, SELDOM, SLOW_FOR, Target};
 use crate::MonoTime;
 use crate::client::types::{Output, PlayerReport};
 use std::collections::VecDeque;
@@ -98,6 +98,25 @@ impl Follower {
             self.seek(place, now, out);
         } else if report.paused && !report.blocked {
             self.command(PlaybackState::Playing, now, out);
+        } else if !report.stalled && self.is_seldom_looked_at(now) {
+            // In a hidden page it would run far beyond the place before it is looked at again.
+            let left_s = (behind_s + RECOVERED_S) / report.rate.max(0.1);
+            self.wake = Some(now + Client::REPORT_EVERY.max(Duration::from_secs_f64(left_s.max(0.0))));
         }
+    }
+
+    /// Has an alarm set for the next look at a player that plays, where that is needed.
+    pub(super) fn look_again(&mut self, now: MonoTime) {
+        let unsettled = self.starting.is_some() || now < self.settled_at + LOOKS_FOR || self.drift.is_correcting();
+        if self.is_seldom_looked_at(now) {
+            let soon = now + Client::REPORT_EVERY;
+            let looked = self.report.as_ref().map_or(now, |(_, at)| *at);
+            self.wake = Some(if unsettled { soon } else { soon.max(looked + SELDOM) });
+        }
+    }
+
+    /// Whether reports are far apart, as those of a hidden page.
+    pub(super) fn is_seldom_looked_at(&self, now: MonoTime) -> bool {
+        self.slow_at.is_some_and(|at| now.since(at) < SLOW_FOR)
     }
 }

@@ -29,6 +29,14 @@ impl Follower {
         }
     }
 
+    /// Where a player that seeks now meets the room.
+    pub(super) fn meeting_place(&self, target: &Target<'_>, end: MediaTime) -> MediaTime {
+        let starts_in_ms = (target.course.at_ms - target.relay_ms).max(0.0);
+        let seek_ms = self.profile.seek_ms().bound() + self.profile.start_ms().mean();
+        let place = target.course.position(target.relay_ms + starts_in_ms.max(seek_ms));
+        if place > end { end } else { place }
+    }
+
     /// The player stands and the room plays: it starts when the room comes to where it is.
     pub(super) fn land(
         &mut self,
@@ -50,9 +58,13 @@ impl Follower {
         let wait_max_ms = if self.nudging { JUMP_S * 1100.0 } else { seek_ms.max(WAIT_MS_MAX) };
         let late_max_ms = if self.profile.means() == Means::Rate { LATE_MS_MAX } else { LATE_PAUSE_MS_MAX };
         let off = wait_ms > starts_in_ms + wait_max_ms || wait_ms < -late_max_ms;
-        if off && self.may_seek(now) {
-            let place = course.position(target.relay_ms + starts_in_ms.max(seek_ms));
-            return self.seek(if place > end { end } else { place }, now, out);
+        let place = self.meeting_place(target, end);
+        if off && self.may_seek_to(place, now) {
+            return self.seek(place, now, out);
+        }
+        if report.ended {
+            // It starts nowhere else than at the beginning.
+            return;
         }
         if wait_ms > NOW_MS && (starts_in_ms > 0.0 || wait_ms < WAIT_UNSOUGHT_MS_MAX) {
             self.wake = Some(now + Duration::from_secs_f64(wait_ms / 1000.0));

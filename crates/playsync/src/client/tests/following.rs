@@ -143,15 +143,67 @@ fn a_player_that_is_waited_for_plays_on_to_where_the_room_stands() {
     let view = client.view(now(4.0));
     assert_eq!((view.state, view.waiting_for.len(), view.position.seconds()), (PlaybackState::Playing, 1, 24.0));
     client.handle(Input::Player(report(1, 23.5, false)), now(5.5));
+    // Reports so far apart are those of a hidden page: there it has itself woken to stop in time.
     assert_eq!(
         (answered(&mut client, 5.5), client.view(now(5.5)).members[0].player),
-        (vec![], Some(PlayerState::Stalled))
+        (vec![Output::WakeAt(now(6.1).mono)], Some(PlayerState::Stalled))
     );
     client.handle(Input::Player(report(1, 24.15, false)), now(6.2));
     assert_eq!(
         (answered(&mut client, 6.2), client.view(now(6.2)).members[0].player),
         (vec![Output::Pause], Some(PlayerState::Paused))
     );
+}
+
+/// What a player says in a room that plays item 1 from 20 s on: at which second, where it is, and what of it is out of the
+/// ordinary; answers what it is told each time.
+fn told(client: &mut Client, s: f64, place: f64, change: impl FnOnce(&mut PlayerReport)) -> Vec<Output> {
+    let mut said = PlayerReport { buffer: MediaTime::saturating(30.0), ..report(1, place, false) };
+    change(&mut said);
+    client.handle(Input::Player(said), now(s));
+    let wakes = |o: &Output| matches!(o, Output::WakeAt(_));
+    answered(client, s).into_iter().filter(|o| !wakes(o)).collect()
+}
+
+fn sought(out: &[Output]) -> Option<f64> {
+    out.iter().find_map(|o| if let Output::Seek(place) = o { Some(place.seconds()) } else { None })
+}
+
+#[test]
+fn a_player_at_the_end_before_the_room_is_not_told_to_play() {
+    let mut client = watching();
+    answered(&mut client, 0.0);
+    // Told to play there, it would show the film's beginning until the next one comes.
+    for s in [79.9, 79.95, 80.0, 80.05, 80.1] {
+        let out = told(&mut client, s, 100.0, |said| (said.ended, said.paused) = (true, true));
+        assert!(!out.contains(&Output::Play) && sought(&out).is_none(), "{s}: {out:?}");
+    }
+    // Someone goes back.
+    client.handle(remote(PlaybackState::Playing, 50.0, 6, 80.2), now(80.2));
+    assert!(sought(&told(&mut client, 80.3, 100.0, |said| (said.ended, said.paused) = (true, true))).is_some());
+}
+
+#[test]
+fn who_got_no_data_is_back_with_one_seek_that_is_aimed_as_ever() {
+    let mut client = watching();
+    answered(&mut client, 0.0);
+    for tenth in 1..=20 {
+        let s = f64::from(tenth) * 0.1;
+        told(&mut client, s, 20.0 + s, |_| {});
+    }
+    let stalled = |said: &mut PlayerReport| (said.stalled, said.buffer) = (true, MediaTime::ZERO);
+    let mut out = Vec::new();
+    for tenth in 21..60 {
+        out.extend(told(&mut client, f64::from(tenth) * 0.1, 22.0, stalled));
+    }
+    let first = sought(&out).expect("it is sent on while it waits");
+    // That takes three seconds, as there is no data there either.
+    let seeks = |said: &mut PlayerReport| (said.paused, said.seeking) = (true, true);
+    assert_eq!(told(&mut client, 6.0, first, seeks), []);
+    assert_eq!(told(&mut client, 8.5, first, seeks), []);
+    let out = told(&mut client, 8.6, first, |said| said.paused = true);
+    let place = sought(&out).expect("the data is there, so that nothing is to be waited for");
+    assert!((28.6..29.2).contains(&place), "{place}: what the swarm took is not what the player takes");
 }
 
 #[test]
@@ -171,8 +223,7 @@ fn after_a_suspend_one_seek_leads_back() {
     }
     let pong = RelayMessage::Pong { id: asked.expect("a ping"), relay_time: UnixMs::saturating(RELAY_MS + 25_050.0) };
     client.handle(Input::Remote(pong), now(25.1));
-    client.handle(Input::Player(report(1, 25.15, false)), now(25.15));
-    let out = answered(&mut client, 25.15);
+    let out = told(&mut client, 25.15, 25.15, |_| {});
     assert!(matches!(&out[..], [Output::Pause, Output::Seek(place)] if place.seconds() > 45.15), "{out:?}");
 }
 

@@ -68,11 +68,12 @@ fn nobody_is_waited_for_for_ever() {
     let (mut room, ids) = playing(2);
     for s in 1..40 {
         sync(&mut room, ids[0], Some(PlayerState::Playing), f64::from(s), f64::from(s));
-        sync(&mut room, ids[1], Some(PlayerState::Stalled), 1.0, f64::from(s));
+        let state = if s < 4 { PlayerState::Playing } else { PlayerState::Stalled };
+        sync(&mut room, ids[1], Some(state), f64::from(s.min(4)), f64::from(s));
         pass(&mut room, f64::from(s + 1));
     }
     // 1.5 s until it stood, 10 s until it went on, a start 0.4 s later, and never again.
-    assert_eq!(truth(&mut room, 40.0).status.current_time.seconds(), 2.5 + 40.0 - 12.5 - 0.4);
+    assert_eq!(truth(&mut room, 40.0).status.current_time.seconds(), 5.5 + 40.0 - 15.5 - 0.4);
     // That it landed somewhere is not yet that it plays.
     sync(&mut room, ids[1], Some(PlayerState::Playing), 29.5, 40.0);
     for s in 41..45 {
@@ -93,24 +94,27 @@ fn nobody_is_waited_for_for_ever() {
 
 #[test]
 fn whom_the_room_does_not_wait_for() {
-    let stalls = |first: Option<PlayerState>, policy: StallPolicy, silent: bool| {
+    let stalls = |first: Option<PlayerState>, played_s: u32, policy: StallPolicy, silent: bool| {
         let (mut room, ids) = room_of(2);
         let set = Set { action_id: ActionId::FIRST, speed: None, stall_policy: Some(policy) };
         room.handle_message(ids[0], ClientMessage::Set(set), at(0.0));
         room.handle_message(ids[0], ClientMessage::Play(control(0.0, None)), at(0.0));
         sync(&mut room, ids[1], first, 0.0, 0.5);
-        for s in 1..if silent { 2 } else { 9 } {
+        for s in 1..if silent { played_s + 2 } else { played_s + 9 } {
             sync(&mut room, ids[0], Some(PlayerState::Playing), f64::from(s), f64::from(s));
-            sync(&mut room, ids[1], Some(PlayerState::Stalled), 1.0, f64::from(s));
+            let state = if s <= played_s { first } else { Some(PlayerState::Stalled) };
+            sync(&mut room, ids[1], state, f64::from(s.min(played_s)), f64::from(s));
         }
-        sync(&mut room, ids[0], Some(PlayerState::Playing), 9.0, 9.0);
-        pass(&mut room, 9.0);
-        truth(&mut room, 9.0).waiting_for.len()
+        let end = f64::from(played_s + 9);
+        sync(&mut room, ids[0], Some(PlayerState::Playing), end, end);
+        pass(&mut room, end);
+        truth(&mut room, end).waiting_for.len()
     };
-    assert_eq!(stalls(Some(PlayerState::Playing), StallPolicy::Wait, false), 1);
-    assert_eq!(stalls(Some(PlayerState::Playing), StallPolicy::NeverWait, false), 0);
-    assert_eq!(stalls(Some(PlayerState::Loading), StallPolicy::Wait, false), 0, "it never played");
-    assert_eq!(stalls(Some(PlayerState::Playing), StallPolicy::Wait, true), 0, "it went silent");
+    assert_eq!(stalls(Some(PlayerState::Playing), 3, StallPolicy::Wait, false), 1);
+    assert_eq!(stalls(Some(PlayerState::Playing), 3, StallPolicy::NeverWait, false), 0);
+    assert_eq!(stalls(Some(PlayerState::Playing), 1, StallPolicy::Wait, false), 0, "it has only just come");
+    assert_eq!(stalls(Some(PlayerState::Loading), 3, StallPolicy::Wait, false), 0, "it never played");
+    assert_eq!(stalls(Some(PlayerState::Playing), 3, StallPolicy::Wait, true), 0, "it went silent");
 }
 
 #[test]
@@ -130,11 +134,11 @@ fn a_person_ends_the_waiting() {
     for (command, state) in [(ClientMessage::Play as fn(_) -> _, Playing), (ClientMessage::Pause as fn(_) -> _, Paused)]
     {
         let (mut room, ids) = playing(2);
-        sync(&mut room, ids[0], Some(PlayerState::Playing), 2.0, 2.0);
-        sync(&mut room, ids[1], Some(PlayerState::Stalled), 2.0, 2.0);
-        pass(&mut room, 4.0);
-        room.handle_message(ids[0], command(control(3.5, Some(1))), at(4.0));
-        for s in 5..12 {
+        sync(&mut room, ids[0], Some(PlayerState::Playing), 3.0, 3.0);
+        sync(&mut room, ids[1], Some(PlayerState::Stalled), 3.0, 3.0);
+        pass(&mut room, 5.0);
+        room.handle_message(ids[0], command(control(4.5, Some(1))), at(5.0));
+        for s in 6..12 {
             sync(&mut room, ids[0], Some(PlayerState::Playing), f64::from(s), f64::from(s));
             sync(&mut room, ids[1], Some(PlayerState::Stalled), 2.0, f64::from(s));
             pass(&mut room, f64::from(s));
