@@ -1,3 +1,4 @@
+mod fragments;
 mod matroska;
 mod mp4;
 
@@ -6,6 +7,7 @@ use std::time::Duration;
 
 use crate::{Cue, Media};
 
+pub(crate) use fragments::{Defaults as FragmentDefaults, Fragments};
 pub(crate) use matroska::{Format as MatroskaFormat, MatroskaText, Packing};
 pub(crate) use mp4::{Format as Mp4Format, Mp4Text, SAMPLE_MAX, SAMPLES_MAX, TextSample};
 
@@ -33,7 +35,7 @@ impl Extractor {
     pub fn new(media: &Media, track: u64) -> Option<Self> {
         Some(Self(match media.text.get(&track)? {
             TextSource::Matroska(text) => Walk::Matroska(matroska::Walk::new(text.clone(), media.index.clone())),
-            TextSource::Mp4(text) => Walk::Mp4(mp4::Walk::new(text.clone())),
+            TextSource::Mp4(text) => Walk::Mp4(mp4::Walk::new(text.clone(), &media.index)),
         }))
     }
 
