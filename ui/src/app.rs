@@ -3,6 +3,7 @@
 mod stays;
 
 use crate::additions::Additions;
+use crate::ports::shelf;
 use crate::ports::shell::{self, ShellEvent, ShellPort};
 use crate::ports::torrents::{self, AddEvent, TorrentsPort, source_label};
 use crate::session::{Media, Session, SessionEvent};
@@ -12,7 +13,7 @@ use crate::toasts::{ToastKind, Toasts, notice_text};
 use crate::views::{drop::DropOverlay, room::RoomPage, start::StartPage, toasts::ToastList};
 use crate::watched::Watched;
 use std::rc::Rc;
-use streamshare_ipc::{DropEvent, Hosted, Opening, Source, TorrentStats};
+use streamshare_ipc::{Act, DropEvent, Hosted, Opening, Source, TorrentStats};
 use streamshare_media::FileKind;
 use streamshare_playsync::{Action, LinkState};
 use streamshare_protocol::{Invitation, Name, PlaylistItem};
@@ -36,12 +37,16 @@ pub(crate) enum Wish {
     Add(Source),
     PickFiles,
     CancelAddition(u64),
+    /// The torrent of what plays shall go on.
+    ResumeTorrent,
     Sound {
         volume: f64,
         muted: bool,
     },
     /// Subtitles by their number, or none.
     Caption(Option<u64>),
+    /// They are shown so many milliseconds later, or earlier; by nothing as they say.
+    CaptionDelay(Option<i32>),
     /// Subtitles of the person's own.
     CaptionFile(File),
     Tell(ToastKind, String),
@@ -256,11 +261,21 @@ impl App {
                 }
             }
             Wish::Caption(id) => self.stay.iter().for_each(|stay| stay.session.captions().choose(id)),
+            Wish::ResumeTorrent => self.resume_torrent(ctx),
+            Wish::CaptionDelay(by_ms) => self.stay.iter().for_each(|stay| stay.session.captions().delay(by_ms)),
             Wish::CaptionFile(file) => {
                 self.stay.iter().for_each(|stay| stay.session.captions().take_file(file.clone()))
             }
             Wish::Tell(kind, text) => self.toasts.show(kind, text),
             Wish::Controls(shown) => self.stay.iter().for_each(|stay| stay.session.captions().make_room(shown)),
+        }
+    }
+
+    fn resume_torrent(&self, ctx: &Context<Self>) {
+        let media = self.stay.as_ref().map(|stay| stay.session.snapshot().media);
+        if let Some(Media::Opened { info_hash, .. }) = media {
+            let told = ctx.link().callback(|reason| Msg::Session(SessionEvent::Failed(reason)));
+            shelf::act(Some(info_hash), Act::Resume, told);
         }
     }
 

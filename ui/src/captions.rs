@@ -2,22 +2,25 @@
 //! that the person chose. The choice is this person's alone; nothing of it goes to the room.
 
 mod choice;
+mod delays;
+mod look;
 
 use crate::ports::ability::{self, Warnings};
 use crate::ports::bytes::{self, Bytes};
 use crate::ports::captions::CaptionTrack;
 use crate::ports::player::Sample;
-use crate::ports::text;
 use crate::ports::torrents::TorrentsPort;
 use crate::storage;
 use crate::task::Task;
 use choice::{Choice, Origin};
+use delays::Delays;
+use look::{cues_of, probe};
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 use streamshare_ipc::{Opened, OpenedFile};
-use streamshare_media::{Cue, Extractor, Media, Probe, SUBTITLE_LEN_MAX, Step, TrackKind, decode, read_subtitles};
+use streamshare_media::{Cue, Extractor, Media, SUBTITLE_LEN_MAX, TrackKind};
 use web_sys::{File, Node};
 use yew::Callback;
 
@@ -33,6 +36,10 @@ pub(crate) struct CaptionsView {
     pub(crate) choices: Vec<(u64, String)>,
     /// The one that is shown.
     pub(crate) chosen: Option<u64>,
+    /// How much later than they say they are shown, in milliseconds; earlier where it is negative.
+    pub(crate) delay_ms: i32,
+    /// What the film has beside them that cannot be shown, in sentences.
+    pub(crate) lacking: Vec<String>,
     /// What this player cannot do with the film, in sentences.
     pub(crate) notes: Vec<String>,
 }
@@ -58,6 +65,7 @@ struct Core {
     state: RefCell<State>,
     /// From where and until when lines are wanted.
     wanted: Cell<(Duration, Duration)>,
+    delays: RefCell<Delays>,
     on_event: Callback<CaptionsEvent>,
     this: Weak<Core>,
 }
@@ -69,6 +77,9 @@ struct State {
     media: Option<Media>,
     choices: Vec<Choice>,
     chosen: Option<u64>,
+    /// Of what is chosen.
+    delay_ms: i32,
+    lacking: Vec<String>,
     next_id: u64,
     warnings: Warnings,
     extractor: Option<Extractor>,
@@ -89,6 +100,7 @@ impl Captions {
             torrents,
             state: RefCell::default(),
             wanted: Cell::default(),
+            delays: RefCell::new(Delays::load()),
             on_event,
             this: this.clone(),
         });
@@ -144,6 +156,11 @@ impl Captions {
         self.core.show(id);
     }
 
+    /// Shows what is chosen so many milliseconds later, or earlier; by nothing as they say. Remembered for this film.
+    pub(crate) fn delay(&self, by_ms: Option<i32>) {
+        self.core.delay(by_ms);
+    }
+
     /// Whether the player's controls are shown: lines at the bottom stand above them.
     pub(crate) fn make_room(&self, controls: bool) {
         if let Some(track) = &self.core.track {
@@ -191,6 +208,8 @@ impl Captions {
         CaptionsView {
             choices: state.choices.iter().map(|choice| (choice.id, choice.label.clone())).collect(),
             chosen: state.chosen,
+            delay_ms: state.delay_ms,
+            lacking: state.lacking.clone(),
             notes: state.warnings.picture.iter().chain(&state.warnings.sound).cloned().collect(),
         }
     }
@@ -199,6 +218,12 @@ impl Captions {
 impl State {
     fn find(&self, id: u64) -> Option<&Choice> {
         self.choices.iter().find(|choice| choice.id == id)
+    }
+
+    /// What the delay of the chosen one is remembered by.
+    fn key(&self) -> Option<String> {
+        let (opened, choice) = (self.opened.as_ref()?, self.find(self.chosen?)?);
+        Some(format!("{}/{} {}", opened.info_hash, opened.file_index, choice.label))
     }
 
     /// Adds a choice, under a name of its own.
@@ -217,10 +242,13 @@ impl Core {
         let mut state = self.state.borrow_mut();
         let is_sound = state.opened.as_ref().is_some_and(|opened| opened.mime.starts_with("audio/"));
         state.warnings = ability::warnings(&media, is_sound, |kind, codec| ability::ask(&self.player, kind, codec));
-        for track in media.tracks_of(TrackKind::Subtitle).filter(|track| Extractor::new(&media, track.id).is_some()) {
+        let (texts, others): (Vec<_>, Vec<_>) =
+            media.tracks_of(TrackKind::Subtitle).partition(|track| Extractor::new(&media, track.id).is_some());
+        for track in texts {
             let (label, language) = choice::of_track(track);
             state.offer(label, language, Origin::Track(track.id));
         }
+        state.lacking = choice::lacking(&others);
         state.media = Some(media);
         drop(state);
         self.choose_again();
@@ -244,6 +272,8 @@ impl Core {
         let mut state = self.state.borrow_mut();
         (state.extractor, state.extracts, state.reading) = (None, false, None);
         state.chosen = id;
+        state.delay_ms = state.key().map_or(0, |key| self.delays.borrow().get(&key));
+        track.shift(f64::from(state.delay_ms) / 1e3);
         match id.and_then(|id| state.find(id)).map(|choice| choice.origin.clone()) {
             Some(Origin::Local(cues)) => track.add(&cues),
             Some(Origin::Beside(file)) => state.reading = self.read_beside(&state, &file),
@@ -252,6 +282,16 @@ impl Core {
             }
             None => {}
         }
+        drop(state);
+        self.extract();
+        self.on_event.emit(CaptionsEvent::Changed);
+    }
+
+    fn delay(&self, by_ms: Option<i32>) {
+        let mut state = self.state.borrow_mut();
+        let (Some(key), Some(track)) = (state.key(), &self.track) else { return };
+        state.delay_ms = self.delays.borrow_mut().change(key, by_ms);
+        track.shift(f64::from(state.delay_ms) / 1e3);
         drop(state);
         self.extract();
         self.on_event.emit(CaptionsEvent::Changed);
@@ -309,8 +349,14 @@ impl Core {
     }
 
     fn next_part(&self, state: &mut State) -> Option<Range<u64>> {
+        // What is shown earlier is read from farther ahead.
+        let delay = Duration::from_millis(state.delay_ms.unsigned_abs().into());
+        let read_at = |shown_at: Duration| match state.delay_ms {
+            0.. => shown_at.saturating_sub(delay),
+            _ => shown_at + delay,
+        };
         let (from, until) = self.wanted.get();
-        state.extractor.as_mut()?.poll(from, until)
+        state.extractor.as_mut()?.poll(read_at(from), read_at(until))
     }
 
     fn take_part(&self, start: u64, bytes: &[u8]) {
@@ -329,34 +375,6 @@ impl Core {
         if unsure && ability::has_heard(&self.player) == Some(true) {
             let mut state = self.state.borrow_mut();
             (state.warnings.sound, state.warnings.sound_is_unsure) = (None, false);
-        }
-    }
-}
-
-/// The cues in a subtitle file's bytes; why there are none, for people.
-async fn cues_of(bytes: Result<Vec<u8>, String>) -> Result<Vec<Cue>, String> {
-    let bytes = bytes?;
-    let text = match decode(&bytes) {
-        Some(text) => text,
-        None => text::guess(&bytes).await?,
-    };
-    read_subtitles(&text).map_err(|error| choice::sentence(&error))
-}
-
-/// Looks into a film; nothing where it cannot be read or is of an unknown kind: the player will say what it thinks of it.
-async fn probe(film: &dyn Bytes, length: u64) -> Option<Media> {
-    let mut probe = Probe::new(length);
-    loop {
-        match probe.poll() {
-            Step::Read(range) => {
-                let start = range.start;
-                probe.feed(start, &film.read(range).await.ok()?);
-            }
-            Step::Done(media) => return Some(*media),
-            Step::Failed(error) => {
-                web_sys::console::info_1(&error.to_string().into());
-                return None;
-            }
         }
     }
 }

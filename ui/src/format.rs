@@ -42,6 +42,16 @@ pub(crate) fn pace(speed: f64) -> String {
     format!("{}×", digits.trim_end_matches('0').trim_end_matches('.'))
 }
 
+/// How much later something is shown than it says, or earlier: `+0.3 s`, `−1.0 s`.
+pub(crate) fn delay(ms: i32) -> String {
+    let sign = match ms {
+        0 => "",
+        1.. => "+",
+        _ => "−",
+    };
+    format!("{sign}{}.{} s", ms.unsigned_abs() / 1000, ms.unsigned_abs() % 1000 / 100)
+}
+
 /// How much of a whole, as a whole number of percent that says 100 only where nothing is missing.
 pub(crate) fn percent(done: u64, total: u64) -> Option<u64> {
     if total == 0 {
@@ -148,6 +158,13 @@ mod tests {
     fn paces() {
         for (speed, text) in [(1.0, "1×"), (0.5, "0.5×"), (1.25, "1.25×"), (2.0, "2×"), (1.004, "1×")] {
             assert_eq!(pace(speed), text);
+        }
+    }
+
+    #[test]
+    fn delays() {
+        for (ms, text) in [(0, "0.0 s"), (100, "+0.1 s"), (-1250, "−1.2 s"), (61_000, "+61.0 s")] {
+            assert_eq!(delay(ms), text);
         }
     }
 

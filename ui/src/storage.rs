@@ -6,6 +6,7 @@ use web_sys::Storage;
 const NAME: &str = "streamshare.name";
 const VOLUME: &str = "streamshare.volume";
 const CAPTIONS: &str = "streamshare.captions";
+const CAPTION_DELAYS: &str = "streamshare.captions.delays";
 const MUTED: &str = "streamshare.muted";
 const WATCHED: &str = "streamshare.watched";
 
@@ -62,6 +63,16 @@ pub(crate) fn captions() -> Option<String> {
 /// Remembers [`captions`].
 pub(crate) fn set_captions(memory: Option<&str>) {
     put(lasting(), CAPTIONS, memory.unwrap_or_default());
+}
+
+/// How much later or earlier subtitles are shown, as JSON.
+pub(crate) fn caption_delays() -> Option<String> {
+    lasting()?.get_item(CAPTION_DELAYS).ok()?
+}
+
+/// Remembers [`caption_delays`].
+pub(crate) fn set_caption_delays(json: &str) {
+    put(lasting(), CAPTION_DELAYS, json);
 }
 
 /// Where films were left, as JSON.

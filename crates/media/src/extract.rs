@@ -1,6 +1,7 @@
 //! Subtitles that lie in a film, cue by cue while it plays. Where their tracks lie `probe` found out; what their lines mean is
 //! `subtitle`'s.
 
+mod fragments;
 mod matroska;
 mod mp4;
 
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use crate::{Cue, Media};
 
+pub(crate) use fragments::{Defaults as FragmentDefaults, Fragments};
 pub(crate) use matroska::{Format as MatroskaFormat, MatroskaText, Packing};
 pub(crate) use mp4::{Format as Mp4Format, Mp4Text, SAMPLE_MAX, SAMPLES_MAX, TextSample};
 
@@ -36,7 +38,7 @@ impl Extractor {
     pub fn new(media: &Media, track: u64) -> Option<Self> {
         Some(Self(match media.text.get(&track)? {
             TextSource::Matroska(text) => Walk::Matroska(matroska::Walk::new(text.clone(), media.index.clone())),
-            TextSource::Mp4(text) => Walk::Mp4(mp4::Walk::new(text.clone())),
+            TextSource::Mp4(text) => Walk::Mp4(mp4::Walk::new(text.clone(), &media.index)),
         }))
     }
 

@@ -18,7 +18,7 @@ use crate::extract::TextSource;
 pub use codec::Codec;
 pub(crate) use ebml::{Elements, Head, unsigned, variable_integer};
 pub(crate) use known::{Known, Stop};
-pub(crate) use mp4::{Boxes, find};
+pub(crate) use mp4::{Boxes, find, ticks, u16_at, u32_at, u64_at};
 
 /// Bytes that are asked for at least: a player reads as much at once, and each piece of a torrent has more.
 const READ_MIN: u64 = 32 << 10;

@@ -93,7 +93,7 @@ pub fn read_subtitles(text: &str) -> Result<Vec<Cue>, SubtitleError> {
     if cues.is_empty() {
         return Err(SubtitleError::NoSubtitles);
     }
-    // Stable: of those that begin together, the first in the file is the upper one.
+    // Stable: of those that are shown together, the first in the file stands lowest, as players of each kind have it.
     cues.sort_by_key(|cue| cue.start);
     cues.dedup();
     cues.truncate(CUES_MAX);

@@ -5,6 +5,8 @@ mod common;
 
 use common::{Folder, probe};
 use std::ops::Range;
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 use streamshare_media::{Cue, Extractor, Media, Place, TrackKind};
 
@@ -50,19 +52,66 @@ fn text_of_every_kind() {
         let (file, media, track) = film(name, codec);
         let mut extractor = Extractor::new(&media, track).unwrap();
         let (cues, _) = read(&mut extractor, &file, 0.0, 60.0);
-        // What ffmpeg keeps of the looks: mov_text has them beside the text, WebVTT has no places.
-        let (one, place) = match codec {
-            "mov_text" => ("One &amp; only", Place::Bottom),
-            "webvtt" => ("<i>One</i> &amp; only", Place::Bottom),
-            _ => ("<i>One</i> &amp; only", Place::Top),
-        };
+        // ffmpeg keeps the place in some alone.
+        let place = if matches!(codec, "srt" | "ass") { Place::Top } else { Place::Bottom };
         let wanted = [
-            (500, 2000, one, Place::Bottom),
+            (500, 2000, "<i>One</i> &amp; only", Place::Bottom),
             (5000, 6500, "Two\nlines", Place::Bottom),
             (9000, 11_000, "Three", place),
         ];
         assert_eq!(shown(&cues), wanted, "{name}");
         assert_eq!(read(&mut extractor, &file, 0.0, 60.0), (vec![], vec![]), "{name}");
+    }
+}
+
+/// When ffprobe finds lines in a film, in milliseconds.
+fn times_by_ffprobe(film: &Path) -> Vec<u128> {
+    let mut ffprobe = Command::new("ffprobe");
+    ffprobe.args(["-v", "error", "-select_streams", "s:0", "-show_entries", "packet=pts_time,size", "-of", "csv=p=0"]);
+    let output = ffprobe.arg(film).output().unwrap();
+    let packets = String::from_utf8(output.stdout).unwrap();
+    let fields = packets.lines().map(|packet| packet.split(',').map(|field| field.parse::<f64>().unwrap()));
+    // Two bytes say that there is no line.
+    let lines = fields.map(Iterator::collect::<Vec<_>>).filter(|packet| packet[1] > 2.0);
+    lines.map(|packet| Duration::from_secs_f64(packet[0]).as_millis()).collect()
+}
+
+#[test]
+fn text_in_fragments() {
+    let folder = Folder::new();
+    let subtitles = folder.write("s.srt", SRT);
+    folder.film("whole.mkv", &["-i", subtitles.to_str().unwrap()], &[&VIDEO[..], &["-map", "1:a"]].concat());
+    for flags in [
+        // With an empty description and with one of the first fragment, an index at either end and none, and each way to say where the
+        // data are.
+        "frag_keyframe+empty_moov",
+        "frag_keyframe",
+        "empty_moov+default_base_moof+global_sidx",
+        "empty_moov+omit_tfhd_offset+skip_trailer",
+        "empty_moov+separate_moof",
+    ] {
+        let mut ffmpeg = Command::new("ffmpeg");
+        ffmpeg
+            .args(["-v", "error", "-y", "-nostdin", "-i"])
+            .arg(folder.path("whole.mkv"))
+            .args(["-map", "0", "-c", "copy"]);
+        ffmpeg.args(["-c:s", "mov_text", "-frag_duration", "2000000", "-movflags", flags]).arg(folder.path("f.mp4"));
+        assert!(ffmpeg.status().unwrap().success(), "{flags}");
+        let file = std::fs::read(folder.path("f.mp4")).unwrap();
+        let media = probe(&file).0.unwrap();
+        let track = media.tracks_of(TrackKind::Subtitle).next().unwrap().id;
+        let mut extractor = Extractor::new(&media, track).unwrap();
+        let (mut cues, reads) = read(&mut extractor, &file, 0.0, 1.0);
+        let some: u64 = reads.iter().map(|read| read.end - read.start).sum();
+        assert!(cues.len() == 1 && some < file.len() as u64 / 4, "{flags}: {reads:?} of {}", file.len());
+        cues.extend(read(&mut extractor, &file, 8.5, 60.0).0);
+        cues.extend(read(&mut extractor, &file, 0.0, 60.0).0);
+        cues.sort_by_key(|cue| cue.start);
+        let texts: Vec<_> = cues.iter().map(|cue| cue.text.as_str()).collect();
+        assert_eq!(texts, ["<i>One</i> &amp; only", "Two\nlines", "Three"], "{flags}");
+        let times: Vec<_> = cues.iter().map(|cue| cue.start.as_millis()).collect();
+        assert_eq!(times, times_by_ffprobe(&folder.path("f.mp4")), "{flags}");
+        assert_eq!(read(&mut extractor, &file, 0.0, 60.0), (vec![], vec![]), "{flags}");
     }
 }
 

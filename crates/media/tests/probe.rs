@@ -5,7 +5,7 @@ mod common;
 
 use common::{Folder, key_frames, probe};
 use std::time::Duration;
-use streamshare_media::{Container, Media, ProbeError, TrackKind};
+use streamshare_media::{Container, Extractor, Media, ProbeError, TrackKind};
 
 const H264: [&str; 8] = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-bf", "0"];
 
@@ -83,10 +83,13 @@ fn mp4_in_fragments() {
 fn matroska_and_webm() {
     let folder = Folder::new();
     let subtitles = folder.write("s.srt", "1\n00:00:01,000 --> 00:00:02,000\nHello\n");
-    let inputs = ["-i", subtitles.to_str().unwrap()];
+    // Subtitles of a Blu-ray disc, as its file has them: an empty picture.
+    let pictures = folder.path("p.sup");
+    std::fs::write(&pictures, b"PG\0\0\x5f\x90\0\0\0\0\x80\0\0".repeat(2)).unwrap();
+    let inputs = ["-i", subtitles.to_str().unwrap(), "-f", "sup", "-i", pictures.to_str().unwrap()];
     let options = [
-        "-map", "0", "-map", "1", "-map", "1", "-map", "2", "-c:a:0", "ac3", "-c:a:1", "dca", "-c:s", "srt", "-strict",
-        "-2", "-ar:a:1", "48000",
+        "-map", "0", "-map", "1", "-map", "1", "-map", "2", "-map", "3", "-c:a:0", "ac3", "-c:a:1", "dca", "-c:s:0",
+        "srt", "-c:s:1", "copy", "-strict", "-2", "-ar:a:1", "48000",
     ];
     let tags =
         ["-metadata:s:a:0", "language=ger", "-metadata:s:a:0", "title=Kommentar", "-metadata:s:s:0", "language=fre"];
@@ -94,10 +97,13 @@ fn matroska_and_webm() {
     assert_eq!(media.container, Container::Matroska);
     let [(_, video), sound @ ..] = &codecs(&media)[..] else { panic!("{media:?}") };
     assert!(video.starts_with("avc1.42"), "{video}");
-    assert_eq!(sound, [(TrackKind::Audio, "ac-3"), (TrackKind::Audio, "dtsc"), (TrackKind::Subtitle, "SubRip")]);
-    assert!(media.tracks[3].codec.is_text);
+    let (audio, subtitle) = (TrackKind::Audio, TrackKind::Subtitle);
+    assert_eq!(sound, [(audio, "ac-3"), (audio, "dtsc"), (subtitle, "SubRip"), (subtitle, "PGS")]);
+    assert!(media.tracks[3].codec.is_text && media.tracks[4].codec.is_pictures);
+    let shows = |track: usize| Extractor::new(&media, media.tracks[track].id).is_some();
+    assert_eq!((shows(3), shows(4)), (true, false));
     let told: Vec<_> = media.tracks.iter().map(|track| (track.language.as_deref(), track.name.as_deref())).collect();
-    assert_eq!(told, [(None, None), (Some("ger"), Some("Kommentar")), (None, None), (Some("fre"), None)]);
+    assert_eq!(told, [(None, None), (Some("ger"), Some("Kommentar")), (None, None), (Some("fre"), None), (None, None)]);
     // Cues name clusters; the frame is somewhere in its cluster.
     agree(&media, &folder.path("film.mkv"), 300_000);
     let cues = &media.index.seek[0];

@@ -102,6 +102,9 @@ impl Engine {
         tasks.spawn(crate::search::keep_searching(session.clone(), torrents.clone(), cancel.clone()));
         let folder = session::folder(&config.state_dir);
         tasks.spawn(crate::checkpoint::keep_written(session.clone(), torrents.clone(), folder, cancel.clone()));
+        let notes = crate::flushed::Notes::new(&config.state_dir);
+        let (known, records) = (torrents.clone(), registry.clone());
+        tasks.spawn(crate::flushed::keep_noted(session.clone(), known, records, notes, cancel.clone()));
         let account =
             crate::life::keep_account(session.clone(), torrents.clone(), registry.clone(), limited, cancel.clone());
         tasks.spawn(account);

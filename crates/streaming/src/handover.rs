@@ -14,6 +14,7 @@ use librqbit::{AddTorrent, AddTorrentOptions, Api, Session};
 
 use crate::InfoHash;
 use crate::engine::Inner;
+use crate::flushed::Notes;
 use crate::registry::Registry;
 use crate::session;
 use crate::torrents::{Torrent, describe};
@@ -45,11 +46,19 @@ async fn hand_over(inner: &Arc<Inner>, torrent: &Arc<Torrent>, only_files: Optio
     let Some(metadata) = torrent.handle.metadata.load_full() else { return Ok(()) };
     let Some(record) = inner.registry.get(info_hash) else { return Ok(()) };
     let Some(mut have) = notes(inner, torrent).await else { return Ok(()) };
-    torrent.holes.mask(&mut have);
-    let there = record.clone();
-    if tokio::task::spawn_blocking(move || crate::folders::trouble(&there)).await?.is_some() {
-        return Ok(());
+    let (there, flushed) = (record.clone(), Notes::new(&inner.config.state_dir));
+    let piece_count = usize::try_from(torrent.info.piece_count)?;
+    let certain = tokio::task::spawn_blocking(move || match crate::folders::trouble(&there) {
+        Some(_) => None,
+        // They are as they were when they were hashed.
+        None if there.shared.is_some() => Some(session::all_pieces(piece_count)),
+        None => Some(flushed.read(info_hash, &there.folder).unwrap_or_default()),
+    });
+    let Some(certain) = certain.await? else { return Ok(()) };
+    if have.is_empty() {
+        have = certain;
     }
+    torrent.holes.mask(&mut have);
     let options = AddTorrentOptions {
         paused: torrent.stays_paused(),
         only_files: only_files.or_else(|| torrent.handle.only_files()),

@@ -22,6 +22,7 @@ mod engine;
 mod error;
 mod fetch;
 mod file_name;
+mod flushed;
 mod folders;
 mod funnel;
 mod handover;

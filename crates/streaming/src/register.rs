@@ -188,7 +188,11 @@ pub(crate) async fn remove(inner: Arc<Inner>, info_hash: InfoHash, delete_files:
     if is_shared || delete_files {
         // Else the folder stays this torrent's, for when it is added again.
         let inner = inner.clone();
-        let forgotten = tokio::task::spawn_blocking(move || inner.registry.remove(info_hash)).await;
+        let forgotten = tokio::task::spawn_blocking(move || {
+            crate::flushed::Notes::new(&inner.config.state_dir).forget(info_hash);
+            inner.registry.remove(info_hash)
+        });
+        let forgotten = forgotten.await;
         if let Ok(Err(error)) = forgotten {
             tracing::warn!(%error, "the registry of torrents cannot be written");
         }

@@ -6,6 +6,8 @@ use streamshare_media::{Cue, FileEntry, Language, Track, language, subtitles_bes
 
 /// What is called nothing.
 const NAMELESS: &str = "Subtitles";
+/// Tracks that cannot be shown are called by their names up to so many: a disc has thirty.
+const NAMED_MAX: usize = 4;
 
 /// Where subtitles come from.
 #[derive(Clone)]
@@ -61,6 +63,37 @@ pub(super) fn of_track(track: &Track) -> (String, Option<&'static str>) {
     // "English" for a track in English says nothing new.
     let note = if told.is_some_and(|told| told.name.eq_ignore_ascii_case(name)) { "" } else { name };
     (label(told, track.forced && !note.to_lowercase().contains("forced"), note), told.map(|told| told.code))
+}
+
+/// What is said of tracks that cannot be shown.
+pub(super) fn lacking(tracks: &[&Track]) -> Vec<String> {
+    let named = |wanted: &dyn Fn(&Track) -> bool| {
+        let mut names: Vec<_> = tracks.iter().filter(|track| wanted(track)).map(|track| of_track(track).0).collect();
+        let mut seen = std::collections::BTreeSet::new();
+        names.retain(|name| seen.insert(name.clone()));
+        list(&names)
+    };
+    let pictures = named(&|track| track.codec.is_pictures);
+    let others = named(&|track| !track.codec.is_pictures);
+    let say = |names: Option<String>, why: &str| names.map(|names| format!("The film also has {names} {why}."));
+    let said = [
+        say(pictures, "as pictures, which can't be shown as text"),
+        say(others, "in a format that can't be shown here"),
+    ];
+    said.into_iter().flatten().collect()
+}
+
+/// Names as in a sentence; of many the first ones.
+fn list(names: &[String]) -> Option<String> {
+    let name = |name: &String| if name == NAMELESS { NAMELESS.to_lowercase() } else { name.clone() };
+    let (last, first) = names.split_last()?;
+    Some(match names.get(..NAMED_MAX).filter(|_| names.len() > NAMED_MAX + 1) {
+        Some(some) => {
+            format!("{} and {} more", some.iter().map(name).collect::<Vec<_>>().join(", "), names.len() - some.len())
+        }
+        None if first.is_empty() => name(last),
+        None => format!("{} and {}", first.iter().map(name).collect::<Vec<_>>().join(", "), name(last)),
+    })
 }
 
 /// Name and language of a file of the person's.
@@ -122,6 +155,16 @@ mod tests {
         );
         assert_eq!(named("/a/b/My.Film.german.srt"), ("My.Film.german".to_owned(), Some("de")));
         assert_eq!(sentence(&"no lines"), "No lines.");
+    }
+
+    #[test]
+    fn what_cannot_be_shown_is_told() {
+        let name = |names: &[&str]| list(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        assert_eq!(name(&[]), None);
+        assert_eq!(name(&["Subtitles"]).as_deref(), Some("subtitles"));
+        assert_eq!(name(&["English", "Dutch"]).as_deref(), Some("English and Dutch"));
+        assert_eq!(name(&["A", "B", "C", "D", "E"]).as_deref(), Some("A, B, C, D and E"));
+        assert_eq!(name(&["A", "B", "C", "D", "E", "F"]).as_deref(), Some("A, B, C, D and 2 more"));
     }
 
     #[test]

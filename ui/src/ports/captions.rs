@@ -30,12 +30,15 @@ struct Shown {
     cues: RefCell<Vec<Line>>,
     /// Whether cues at the bottom stand above the player's controls. No browser knows of controls that are not its own.
     lifted: Cell<bool>,
+    /// Seconds by which cues are shown later than they say; earlier where it is negative.
+    delay_s: Cell<f64>,
     /// How many rows at the bottom are left to the controls.
     clear: Cell<Option<f64>>,
 }
 
 struct Line {
     cue: VttCue,
+    /// As it says.
     start_s: f64,
     end_s: f64,
     /// How many lines it has; none where it stands at the top.
@@ -52,8 +55,8 @@ impl CaptionTrack {
             let ours = track.clone();
             EventListener::new(&tracks.clone(), "addtrack", move |_| switch_off_others(&tracks, &ours))
         });
-        let (cues, lifted, clear) = (RefCell::default(), Cell::new(true), Cell::default());
-        let shown = Rc::new(Shown { video, track, cues, lifted, clear });
+        let (cues, lifted, delay_s, clear) = (RefCell::default(), Cell::new(true), Cell::default(), Cell::default());
+        let shown = Rc::new(Shown { video, track, cues, lifted, delay_s, clear });
         let placed = Rc::clone(&shown);
         let changes = EventListener::new(&shown.track, "cuechange", move |_| placed.place());
         Some(Self { shown, _listeners: [others, Some(changes)] })
@@ -63,7 +66,8 @@ impl CaptionTrack {
     pub(crate) fn add(&self, cues: &[Cue]) {
         for cue in cues {
             let (start_s, end_s) = (cue.start.as_secs_f64(), cue.end.as_secs_f64());
-            let Ok(shown) = VttCue::new(start_s, end_s, &cue.text) else { continue };
+            let (from, until) = self.shown.times(start_s, end_s);
+            let Ok(shown) = VttCue::new(from, until, &cue.text) else { continue };
             let rows = if cue.place == Place::Top {
                 shown.set_line_f64(TOP_LINE);
                 None
@@ -84,6 +88,23 @@ impl CaptionTrack {
         }
     }
 
+    /// Shows cues so many seconds later than they say, or earlier where it is negative; those that are added, too.
+    pub(crate) fn shift(&self, delay_s: f64) {
+        self.shown.delay_s.set(delay_s);
+        if self.shown.cues.borrow().is_empty() {
+            return;
+        }
+        // Off meanwhile: else each change makes the player look for what it shows.
+        self.shown.track.set_mode(TextTrackMode::Disabled);
+        for line in &*self.shown.cues.borrow() {
+            let (from, until) = self.shown.times(line.start_s, line.end_s);
+            line.cue.set_start_time(from);
+            line.cue.set_end_time(until);
+        }
+        self.shown.track.set_mode(TextTrackMode::Showing);
+        self.shown.place();
+    }
+
     /// Shows nothing any more.
     pub(crate) fn clear(&self) {
         // A track that is off has no list of cues to take them from.
@@ -96,9 +117,15 @@ impl CaptionTrack {
 }
 
 impl Shown {
+    /// From when until when a cue is shown, in seconds; for no time where that was before the film.
+    fn times(&self, start_s: f64, end_s: f64) -> (f64, f64) {
+        let delay_s = self.delay_s.get();
+        ((start_s + delay_s).max(0.0), (end_s + delay_s).max(0.0))
+    }
+
     /// Puts the cues around the position where they belong. Not all of them: there may be thousands, and each costs.
     fn place(&self) {
-        let now_s = self.video.current_time();
+        let now_s = self.video.current_time() - self.delay_s.get();
         let side = f64::from(self.video.client_height().min(self.video.client_width()));
         let rows = (CONTROLS_PX / (side * LINE_SHARE)).ceil();
         let clear = Some(rows).filter(|rows| self.lifted.get() && rows.is_finite());

@@ -9,6 +9,9 @@ const STEP_S: f64 = 5.0;
 /// By how much an arrow changes the volume.
 const STEP_VOLUME: f64 = 0.1;
 
+/// By how much a key shifts subtitles, in milliseconds: as mpv does.
+pub(super) const STEP_DELAY_MS: i32 = 100;
+
 /// What a key asks for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Shortcut {
@@ -19,6 +22,8 @@ pub(super) enum Shortcut {
     Volume(f64),
     Mute,
     Fullscreen,
+    /// Subtitles later by so many milliseconds, or earlier.
+    Delay(i32),
 }
 
 /// Where a key was pressed.
@@ -40,6 +45,9 @@ pub(super) fn shortcut(key: &str, focus: Focus) -> Option<Shortcut> {
         "k" | "K" => Some(Shortcut::Toggle),
         "m" | "M" => Some(Shortcut::Mute),
         "f" | "F" => Some(Shortcut::Fullscreen),
+        // As in VLC.
+        "g" | "G" => Some(Shortcut::Delay(-STEP_DELAY_MS)),
+        "h" | "H" => Some(Shortcut::Delay(STEP_DELAY_MS)),
         "ArrowLeft" if focus != Focus::Slider => Some(Shortcut::Seek(-STEP_S)),
         "ArrowRight" if focus != Focus::Slider => Some(Shortcut::Seek(STEP_S)),
         "ArrowUp" if focus != Focus::Slider => Some(Shortcut::Volume(STEP_VOLUME)),
@@ -89,7 +97,8 @@ mod tests {
         assert_eq!(shortcut("k", Focus::Button), Some(Shortcut::Toggle));
         assert_eq!(shortcut("ArrowLeft", Focus::Slider), None);
         assert_eq!(shortcut("ArrowLeft", Focus::Button), Some(Shortcut::Seek(-5.0)));
-        for key in [" ", "k", "m", "f", "ArrowUp", "a"] {
+        assert_eq!(shortcut("h", Focus::Slider), Some(Shortcut::Delay(100)));
+        for key in [" ", "k", "m", "f", "g", "ArrowUp", "a"] {
             assert_eq!(shortcut(key, Focus::Text), None);
         }
     }

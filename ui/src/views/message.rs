@@ -5,6 +5,7 @@ use crate::additions::progress_text;
 use crate::app::Wish;
 use crate::ports::shell::Kind;
 use crate::session::{Media, Snapshot};
+use streamshare_ipc::TorrentState;
 use streamshare_playsync::{Action, MemberView, View};
 use streamshare_protocol::{Invitation, Name, PlayerState};
 use yew::prelude::*;
@@ -16,6 +17,7 @@ enum About {
     Loading,
     Buffering,
     Waiting,
+    Paused,
     SoundOnly,
     Error,
     Web,
@@ -29,6 +31,7 @@ impl About {
             Self::Loading => "loading",
             Self::Buffering => "buffering",
             Self::Waiting => "waiting",
+            Self::Paused => "paused",
             Self::SoundOnly => "sound-only",
             Self::Error => "error",
             Self::Web => "web",
@@ -40,6 +43,8 @@ const WEB: &str = "You are in the room: what plays, who is here and the controls
                    it has no WebRTC, or it is switched off. To watch, open this room in the desktop app or another browser.";
 const FORSAKEN: &str =
     "Nobody who has the rest of this video is connected at the moment. It goes on by itself when someone is.";
+const PAUSED: &str = "You paused this torrent. The rest of the video comes once it goes on.";
+const CHECKING: &str = "Checking what is on the disk...";
 const SOUND_ONLY: &str = "Only sound: this player lacks the codec for the picture.";
 
 /// What there is to speak of.
@@ -47,6 +52,8 @@ pub(super) struct Said<'a> {
     pub(super) snapshot: &'a Snapshot,
     /// Nobody is there to get the rest of the film from.
     pub(super) forsaken: bool,
+    /// What its torrent does, once that is known.
+    pub(super) torrent: Option<TorrentState>,
     /// When it plays on, in words.
     pub(super) wait: Option<&'a str>,
     /// What stopped its torrent, for people.
@@ -75,6 +82,10 @@ fn content(said: &Said<'_>) -> Option<(About, String)> {
                 say(About::Error, said.broken.unwrap_or_default())
             }
             Some(reason) => Some((About::Error, reason.clone())),
+            None if said.torrent == Some(TorrentState::Paused) && (!player.ready || stalled) => {
+                say(About::Paused, PAUSED)
+            }
+            None if said.torrent == Some(TorrentState::Checking) && !player.ready => say(About::Loading, CHECKING),
             None if forsaken && (!player.ready || stalled) => say(About::Buffering, FORSAKEN),
             None if !player.ready => say(About::Loading, "Loading the video..."),
             None if stalled && room.waiting_for.is_empty() => say(About::Buffering, "Buffering..."),
@@ -128,12 +139,13 @@ fn words(
             html! { <span class="spinner" aria-hidden="true"></span> }
         }
         About::Empty | About::Web => icon(Icon::Screen),
+        About::Paused => icon(Icon::Pause),
         About::Error | About::SoundOnly => Html::default(),
     };
     let heading = match about {
         About::Empty => Some("Nothing is playing yet"),
         About::Error => Some("This cannot be played"),
-        About::Loading | About::Buffering | About::Waiting | About::SoundOnly | About::Web => None,
+        About::Loading | About::Buffering | About::Waiting | About::Paused | About::SoundOnly | About::Web => None,
     };
     html! {
         <div class="message" data-testid="player-message" data-kind={about.name()}>
@@ -146,6 +158,11 @@ fn words(
             if about == About::Error {
                 <button type="button" class="primary" data-testid="retry" onclick={on_wish.reform(|_| Wish::Retry)}>
                     { icon(Icon::Retry) }<span>{ "Try again" }</span>
+                </button>
+            }
+            if about == About::Paused {
+                <button type="button" class="primary" data-testid="resume-torrent" onclick={on_wish.reform(|_| Wish::ResumeTorrent)}>
+                    { icon(Icon::Play) }<span>{ "Go on with it" }</span>
                 </button>
             }
             if about == About::Waiting {
@@ -179,7 +196,7 @@ mod tests {
     fn told(media: Media, player: Sample, forsaken: bool, broken: Option<&str>) -> Option<(About, String)> {
         let (room, captions) = (room(&[]), CaptionsView::default());
         let snapshot = Snapshot { room, media, player, captions, beside: Vec::new(), trouble: None };
-        content(&Said { snapshot: &snapshot, forsaken, wait: None, broken })
+        content(&Said { snapshot: &snapshot, forsaken, torrent: None, wait: None, broken })
     }
 
     /// A room in which Ada, who is here, and Ben are, and which waits for some.
@@ -228,6 +245,22 @@ mod tests {
         assert_eq!(text(Sample { stalled: true, ..ready.clone() }).as_deref(), Some(FORSAKEN));
         // What is there plays on.
         assert_eq!(text(ready), None);
+    }
+
+    #[test]
+    fn what_a_torrent_does_is_told_of_a_player_that_waits_for_it() {
+        let text = |torrent, player| {
+            let (room, captions) = (room(&[]), CaptionsView::default());
+            let media = Media::Opened { info_hash: String::new(), file_index: 0 };
+            let snapshot = Snapshot { room, media, player, captions, beside: Vec::new(), trouble: None };
+            content(&Said { snapshot: &snapshot, forsaken: false, torrent: Some(torrent), wait: None, broken: None })
+        };
+        let ready = || Sample { ready: true, ..Sample::default() };
+        let (paused, checking) = ((About::Paused, PAUSED.to_owned()), (About::Loading, CHECKING.to_owned()));
+        assert_eq!(text(TorrentState::Paused, Sample::default()), Some(paused.clone()));
+        assert_eq!(text(TorrentState::Paused, Sample { stalled: true, ..ready() }), Some(paused));
+        assert_eq!(text(TorrentState::Checking, Sample::default()), Some(checking));
+        assert_eq!([TorrentState::Paused, TorrentState::Checking].map(|state| text(state, ready())), [None, None]);
     }
 
     #[test]

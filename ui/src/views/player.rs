@@ -1,6 +1,6 @@
 //! The stage: the picture, what is said over it, and the controls.
 
-use super::captions::Notes;
+use super::captions::{Notes, Timing};
 use super::controls::Controls;
 use super::icons::{Icon, icon};
 use super::keys::{self, Shortcut};
@@ -13,7 +13,7 @@ use gloo_events::{EventListener, EventListenerOptions};
 use gloo_timers::callback::Timeout;
 use std::cell::RefCell;
 use std::rc::Rc;
-use streamshare_ipc::Ready;
+use streamshare_ipc::{Ready, TorrentState};
 use streamshare_playsync::Action;
 use streamshare_protocol::{Invitation, MediaTime, PlaybackState};
 use wasm_bindgen::JsCast;
@@ -31,6 +31,8 @@ pub(crate) struct Props {
     pub(crate) snapshot: Snapshot,
     /// Nobody is there to get the rest of the film from.
     pub(crate) forsaken: bool,
+    /// What its torrent does, once that is known.
+    pub(crate) torrent: Option<TorrentState>,
     /// What is there of the file that plays.
     pub(crate) ready: Option<Ready>,
     /// When it plays on, in words.
@@ -82,9 +84,11 @@ pub(crate) fn Player(props: &Props) -> Html {
                 { Html::VRef(props.node.clone()) }
             </div>
             { message(&Said {
-                snapshot: &props.snapshot, forsaken: props.forsaken, wait: props.wait.as_deref(), broken: props.broken.as_deref(),
+                snapshot: &props.snapshot, forsaken: props.forsaken, torrent: props.torrent, wait: props.wait.as_deref(),
+                broken: props.broken.as_deref(),
             }, props.kind, &props.invitation, &props.on_wish, &props.on_action) }
             <Notes notes={props.snapshot.captions.notes.clone()} />
+            <Timing chosen={props.snapshot.captions.chosen} delay_ms={props.snapshot.captions.delay_ms} />
             if room.needs_gesture {
                 <button type="button" class="gesture" data-testid="gesture" onclick={props.on_gesture.reform(|_| ())}>
                     { icon(Icon::Play) }<span>{ "Watch along" }</span>
@@ -177,6 +181,7 @@ fn obey(shortcut: Shortcut, props: &Props, stage: &NodeRef) {
         Shortcut::Volume(by) => props.on_wish.emit(Wish::Sound { volume: (volume + by).clamp(0.0, 1.0), muted: false }),
         Shortcut::Mute => props.on_wish.emit(Wish::Sound { volume, muted: !muted }),
         Shortcut::Fullscreen => toggle_fullscreen(stage),
+        Shortcut::Delay(by_ms) => props.on_wish.emit(Wish::CaptionDelay(Some(by_ms))),
     }
 }
 

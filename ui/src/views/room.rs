@@ -20,6 +20,8 @@ use yew::prelude::*;
 
 /// Milliseconds over which a speed is evened out: a few of the seconds in which it is counted.
 const STEADY_MS: f64 = 4_000.0;
+/// Milliseconds after which a torrent's state is no passing one: more than from one count to the next.
+const SETTLED_MS: f64 = 1_500.0;
 
 #[derive(Properties, PartialEq)]
 pub(crate) struct Props {
@@ -51,6 +53,7 @@ pub(crate) fn RoomPage(props: &Props) -> Html {
         Media::Empty | Media::Opening(_) | Media::Failed(_) | Media::Unsupported => None,
     };
     let speed = use_steady(props.stats.as_ref());
+    let does = use_settled(props.stats.as_ref());
     let forecast =
         ready.as_ref().and_then(|ready| ready::forecast(ready, room.position, props.snapshot.player.duration, speed));
     let wait = match &ready {
@@ -82,6 +85,7 @@ pub(crate) fn RoomPage(props: &Props) -> Html {
                     {ready}
                     {wait}
                     broken={props.stats.as_ref().and_then(|stats| stats.error.clone())}
+                    torrent={does}
                     forsaken={props.stats.as_ref().is_some_and(is_forsaken)}
                     node={props.player.clone()}
                     sound={props.sound}
@@ -135,6 +139,24 @@ fn use_steady(stats: Option<&TorrentStats>) -> u64 {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` keeps to the range of u64")]
     let bytes = steady.1 as u64;
     bytes
+}
+
+/// What a torrent does, once it did so for a while: one that is opened is checked and stands for a moment, which nobody paused.
+#[hook]
+fn use_settled(stats: Option<&TorrentStats>) -> Option<TorrentState> {
+    let does = use_mut_ref(|| None::<(String, TorrentState, f64)>);
+    let stats = stats?;
+    let mut does = does.borrow_mut();
+    let now_ms = mono_ms();
+    match &*does {
+        Some((hash, state, since_ms)) if *hash == stats.info_hash && *state == stats.state => {
+            (now_ms - since_ms > SETTLED_MS).then_some(*state)
+        }
+        _ => {
+            *does = Some((stats.info_hash.clone(), stats.state, now_ms));
+            None
+        }
+    }
 }
 
 /// Names the page after what plays, for a browser's tab and history.

@@ -9,20 +9,26 @@ pub struct Codec {
     pub rfc6381: Option<String>,
     /// Whether it is text, which is shown as WebVTT.
     pub is_text: bool,
+    /// Whether it is pictures of text, as discs and broadcasts have them.
+    pub is_pictures: bool,
 }
 
 impl Codec {
     pub(super) fn new(name: &str, rfc6381: &str) -> Self {
-        Self { name: name.to_owned(), rfc6381: Some(rfc6381.to_owned()), is_text: false }
+        Self { rfc6381: Some(rfc6381.to_owned()), ..Self::foreign(name) }
     }
 
     /// One that no browser has a name for.
     pub(super) fn foreign(name: &str) -> Self {
-        Self { name: name.to_owned(), rfc6381: None, is_text: false }
+        Self { name: name.to_owned(), rfc6381: None, is_text: false, is_pictures: false }
     }
 
     pub(super) fn text(name: &str) -> Self {
         Self { is_text: true, ..Self::foreign(name) }
+    }
+
+    pub(super) fn pictures(name: &str) -> Self {
+        Self { is_pictures: true, ..Self::foreign(name) }
     }
 
     /// One that is only known by what the container calls it.
@@ -191,9 +197,10 @@ pub(super) fn by_matroska_id(id: &str, private: &[u8]) -> Codec {
         "S_TEXT/UTF8" | "S_TEXT/ASCII" => Codec::text("SubRip"),
         "S_TEXT/ASS" | "S_TEXT/SSA" | "S_ASS" | "S_SSA" => Codec::text("ASS"),
         "S_TEXT/WEBVTT" | "D_WEBVTT/SUBTITLES" | "D_WEBVTT/CAPTIONS" => Codec::text("WebVTT"),
-        "S_HDMV/PGS" => Codec::foreign("PGS (pictures)"),
-        "S_VOBSUB" => Codec::foreign("VobSub (pictures)"),
-        "S_DVBSUB" => Codec::foreign("DVB (pictures)"),
+        "S_HDMV/PGS" => Codec::pictures("PGS"),
+        "S_VOBSUB" => Codec::pictures("VobSub"),
+        "S_DVBSUB" => Codec::pictures("DVB"),
+        "S_IMAGE/BMP" => Codec::pictures("BMP"),
         _ if id.starts_with("A_AAC") => aac(private),
         _ if id.starts_with("A_AC3") => Codec::new("Dolby Digital (AC-3)", "ac-3"),
         _ if id.starts_with("A_EAC3") => Codec::new("Dolby Digital Plus (E-AC-3)", "ec-3"),
@@ -233,6 +240,10 @@ mod tests {
         );
         assert_eq!(by_matroska_id("V_NEW\u{7}<b>", &[]).name, "V_NEW<b>");
         assert_eq!(by_matroska_id("", &[]).name, "an unknown codec");
-        assert!(by_matroska_id("S_TEXT/UTF8", &[]).is_text && !by_matroska_id("S_HDMV/PGS", &[]).is_text);
+        let (text, pictures) = (by_matroska_id("S_TEXT/UTF8", &[]), by_matroska_id("S_HDMV/PGS", &[]));
+        assert_eq!(
+            (text.is_text, text.is_pictures, pictures.is_text, pictures.is_pictures),
+            (true, false, false, true)
+        );
     }
 }

@@ -10,10 +10,11 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::{Codec, Container, Known, Media, Stop, TRACKS_MAX, Track, TrackKind};
-use crate::extract::{Mp4Format, Mp4Text, SAMPLE_MAX, SAMPLES_MAX, TextSample, TextSource};
+use crate::extract::{
+    FragmentDefaults, Fragments, Mp4Format, Mp4Text, SAMPLE_MAX, SAMPLES_MAX, TextSample, TextSource,
+};
 use crate::{Index, Point};
-pub(crate) use boxes::{Boxes, find};
-use boxes::{u32_at, u64_at};
+pub(crate) use boxes::{Boxes, find, u16_at, u32_at, u64_at};
 use samples::Tables;
 
 /// Boxes before the film's description at most.
@@ -55,7 +56,9 @@ pub(super) fn read(known: &Known) -> Result<Media, Stop> {
     let text: BTreeMap<_, _> = film
         .tracks
         .iter()
-        .filter_map(|track| Some((track.track.id, track.text(film.timescale, known.length())?)))
+        .filter_map(|track| {
+            Some((track.track.id, TextSource::Mp4(film.text(track, places.media_start..known.length())?)))
+        })
         .collect();
     let tracks = film.tracks.into_iter().map(|track| track.track).collect();
     Ok(Media { container: Container::Mp4, tracks, duration, index, text })
@@ -121,6 +124,8 @@ struct Film<'a> {
     timescale: u32,
     length: u64,
     is_fragmented: bool,
+    /// What goes for samples in fragments that do not say otherwise (`mvex`).
+    extended: &'a [u8],
     tracks: Vec<FilmTrack<'a>>,
 }
 
@@ -155,7 +160,8 @@ impl<'a> Film<'a> {
                 (track.kind, track.codec.is_text) = (TrackKind::Other, false);
             }
         }
-        Self { timescale, length: told.unwrap_or(length), is_fragmented: extended.is_some(), tracks }
+        let (is_fragmented, extended) = (extended.is_some(), extended.unwrap_or_default());
+        Self { timescale, length: told.unwrap_or(length), is_fragmented, extended, tracks }
     }
 
     fn duration(&self) -> Option<Duration> {
@@ -167,6 +173,41 @@ impl<'a> Film<'a> {
     fn main_track(&self) -> Option<&FilmTrack<'a>> {
         let of = |kind| self.tracks.iter().find(move |track| track.track.kind == kind);
         of(TrackKind::Video).or_else(|| of(TrackKind::Audio))
+    }
+
+    /// Where a track's lines are, where it is text; `place` is where fragments may lie.
+    fn text(&self, track: &FilmTrack<'_>, place: Range<u64>) -> Option<Mp4Text> {
+        if !track.track.codec.is_text {
+            return None;
+        }
+        let format = match track.track.codec.name.as_str() {
+            "WebVTT" => Mp4Format::WebVtt,
+            _ => Mp4Format::Timed,
+        };
+        let (delay, skipped) = edit(track.edits, self.timescale).unwrap_or_default();
+        let skipped = ticks(skipped, track.timescale).unwrap_or_default();
+        let samples = track.lines(delay, skipped, place.end);
+        let fragments = self.is_fragmented.then(|| Fragments {
+            track: track.track.id,
+            defaults: self.defaults(),
+            place,
+            delay,
+            skipped,
+        });
+        Some(Mp4Text { format, samples, fragments })
+    }
+
+    /// What goes for samples in fragments that do not say otherwise, by their tracks (12, 8.8.3).
+    fn defaults(&self) -> BTreeMap<u64, FragmentDefaults> {
+        let trex = Boxes(self.extended).filter(|(kind, _)| kind == b"trex").map(|(_, trex)| trex).take(TRACKS_MAX);
+        let fields: Vec<_> =
+            trex.filter_map(|trex| Some((u64::from(u32_at(trex, 4)?), u32_at(trex, 12)?, u32_at(trex, 16)?))).collect();
+        let of = |track: &FilmTrack<'_>| {
+            let told = fields.iter().find(|(id, ..)| *id == track.track.id);
+            let (ticks, size) = told.map_or((0, 0), |(_, ticks, size)| (*ticks, *size));
+            (track.track.id, FragmentDefaults { timescale: track.timescale, ticks, size })
+        };
+        self.tracks.iter().map(of).collect()
     }
 }
 
@@ -196,17 +237,8 @@ impl<'a> FilmTrack<'a> {
         Some(Self { track, timescale, length, edits, tables: Tables::read(stbl) })
     }
 
-    /// Where its lines are, where it is text; samples without any fill the time between them.
-    fn text(&self, film_timescale: u32, file_length: u64) -> Option<TextSource> {
-        let format = match self.track.codec.name.as_str() {
-            "WebVTT" => Mp4Format::WebVtt,
-            _ => Mp4Format::Timed,
-        };
-        if !self.track.codec.is_text {
-            return None;
-        }
-        let (delay, skipped) = edit(self.edits, film_timescale).unwrap_or_default();
-        let skipped = ticks(skipped, self.timescale).unwrap_or_default();
+    /// Where its lines are; samples without any fill the time between them.
+    fn lines(&self, delay: Duration, skipped: Duration, file_length: u64) -> Vec<TextSample> {
         let sample = |sample: samples::Sample| {
             let at = |count| ticks(count, self.timescale).and_then(|time| (time + delay).checked_sub(skipped));
             let end = at(sample.time + u64::from(sample.ticks))?;
@@ -221,8 +253,7 @@ impl<'a> FilmTrack<'a> {
             left -= if is_line { u64::from(sample.size) } else { 0 };
             is_line
         };
-        let samples = self.tables.samples().filter(shows).filter_map(sample).take(SAMPLES_MAX).collect();
-        Some(TextSource::Mp4(Mp4Text { format, samples }))
+        self.tables.samples().filter(shows).filter_map(sample).take(SAMPLES_MAX).collect()
     }
 
     /// Where playback can begin.
@@ -244,7 +275,7 @@ impl<'a> FilmTrack<'a> {
 }
 
 /// A number of ticks as time.
-fn ticks(count: u64, timescale: u32) -> Option<Duration> {
+pub(crate) fn ticks(count: u64, timescale: u32) -> Option<Duration> {
     let timescale = u64::from(timescale);
     let seconds = count.checked_div(timescale)?;
     // Below 2^32 each: no overflow.

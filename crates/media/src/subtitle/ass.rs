@@ -1,4 +1,5 @@
-//! SubStation Alpha (.ssa, .ass): what it says, in italics and at the top where it says so; not its fonts, colours and places.
+//! SubStation Alpha (.ssa, .ass): what it says, in italics where it says so, and whether at the top or at the bottom; not its fonts and
+//! colours, and no places beyond that.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,6 +11,9 @@ use super::{CUES_MAX, Cue, Place, lines};
 const STYLES_MAX: usize = 1_000;
 /// The columns where a script does not name them (v4+).
 const EVENT_COLUMNS: &str = "Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text";
+
+/// The height that places are told in where a script does not say so, as its first program had it.
+const HEIGHT_DEFAULT: u16 = 288;
 
 /// What a style means here.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -24,6 +28,8 @@ struct Style {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Script {
     styles: BTreeMap<String, Style>,
+    /// Of the picture that places are told for.
+    height: Option<u16>,
 }
 
 impl Script {
@@ -35,6 +41,8 @@ impl Script {
                 is_old = line.eq_ignore_ascii_case("[V4 Styles]");
             } else if let Some(rest) = field(line, "Format:") {
                 columns = split(rest);
+            } else if let Some(rest) = field(line, "PlayResY:") {
+                script.height = rest.trim().parse().ok().filter(|height| *height > 0);
             } else if let Some(rest) = field(line, "Style:")
                 && script.styles.len() < STYLES_MAX
             {
@@ -62,7 +70,8 @@ impl Script {
     fn text(&self, style: &str, text: &str) -> (String, Place) {
         let style =
             self.styles.get(&style.trim().trim_start_matches('*').to_ascii_lowercase()).copied().unwrap_or_default();
-        let mut line = Line { out: Writer::default(), style, place: style.place, draws: false };
+        let middle = f64::from(self.height.unwrap_or(HEIGHT_DEFAULT)) / 2.0;
+        let mut line = Line { out: Writer::default(), style, place: style.place, put: None, draws: false, middle };
         // Bold is most often the film's style for all; marked as such it would only look heavy.
         line.set("i", style.italic);
         line.set("u", style.underline);
@@ -88,15 +97,20 @@ impl Script {
                 rest = &rest[used..];
             }
         }
-        (line.out.finish(), line.place)
+        (line.out.finish(), line.put.unwrap_or(line.place))
     }
 }
 
 struct Line {
     out: Writer,
     style: Style,
+    /// Where its alignment has it.
     place: Place,
+    /// Where it is put itself, which goes before that.
+    put: Option<Place>,
     draws: bool,
+    /// How far from the top the lower half of the picture begins.
+    middle: f64,
 }
 
 impl Line {
@@ -111,7 +125,9 @@ impl Line {
     fn obey(&mut self, overrides: &str) {
         for one in overrides.split('\\').skip(1) {
             let number = |name: &str| one.strip_prefix(name).and_then(|value| value.trim().parse::<u16>().ok());
-            if let Some(alignment) = number("an") {
+            if let Some(from_top) = one.strip_prefix("pos(").or_else(|| one.strip_prefix("move(")).and_then(height) {
+                self.put.get_or_insert(if from_top < self.middle { Place::Top } else { Place::Bottom });
+            } else if let Some(alignment) = number("an") {
                 self.place = if (7..=9).contains(&alignment) { Place::Top } else { Place::Bottom };
             } else if let Some(alignment) = number("a") {
                 self.place = if alignment & 4 != 0 && alignment < 8 { Place::Top } else { Place::Bottom };
@@ -132,6 +148,12 @@ impl Line {
             }
         }
     }
+}
+
+/// The second of the numbers of a place.
+fn height(place: &str) -> Option<f64> {
+    let number = place.split([',', ')']).nth(1)?;
+    number.trim().parse().ok()
 }
 
 pub(super) fn read(text: &str) -> Vec<Cue> {
@@ -196,7 +218,7 @@ mod tests {
     fn a_script() {
         let lines = "Comment: 0,0:00:00.00,0:00:09.00,Default,,0,0,0,,no\n\
                      Dialogue: 0,0:00:01.50,0:00:02.00,Default,Ann,0,0,0,,Hello, {\\i1}you{\\i0}\\Nthere <b>\\hx\n\
-                     Dialogue: 0,0:00:03.00,0:00:04.00,Sign,,0,0,0,,{\\pos(10,20)\\c&HFF&}Shop{\\an2}\n\
+                     Dialogue: 0,0:00:03.00,0:00:04.00,Sign,,0,0,0,,{\\c&HFF&}Shop{\\an2}\n\
                      Dialogue: 0,0:00:05.00,0:00:06.00,Sign,,0,0,0,,{\\p1}m 0 0 l 10 10{\\p0}\n\
                      Dialogue: 0,0:00:07.00,0:00:08.00,Unknown,,0,0,0,,{\\b1}a{\\b400}b{\\r}c{unclosed\n\
                      Dialogue: broken\n";
@@ -209,6 +231,19 @@ mod tests {
             ]
         );
         assert_eq!(shown("Dialogue: 0,0:00:03.00,0:00:04.00,Sign,,0,0,0,,Top")[0].2, Place::Top);
+        // Where a line is put goes before its alignment.
+        for (place, wanted) in
+            [("\\pos(10,143.5)", Place::Top), ("\\pos(10, 150)", Place::Bottom), ("\\pos(x)", Place::Top)]
+        {
+            assert_eq!(
+                shown(&format!("Dialogue: 0,0:0:1.0,0:0:2.0,Sign,,0,0,0,,{{{place}}}x"))[0].2,
+                wanted,
+                "{place}"
+            );
+        }
+        let large =
+            format!("PlayResY: 1080\n{SCRIPT}Dialogue: 0,0:0:1.0,0:0:2.0,Default,,0,0,0,,{{\\move(0,500,0,900)}}x");
+        assert_eq!(read_subtitles(&format!("[Script Info]\n{large}")).unwrap()[0].place, Place::Top);
         // The same line once for each layer of its shadow.
         let layer = "Dialogue: 0,0:00:03.00,0:00:04.00,Default,,0,0,0,,x\n";
         assert_eq!(shown(&layer.repeat(3)).len(), 1);

@@ -53,7 +53,7 @@ impl Folder {
             .arg(subtitles);
         ffmpeg.args(match name {
             "a.mp4" => &["-map", "0", "-map", "1", "-c:s", "mov_text"][..],
-            "f.mp4" => &["-movflags", "frag_keyframe+empty_moov"],
+            "f.mp4" => &["-map", "0", "-map", "1", "-c:s", "mov_text", "-movflags", "frag_keyframe+empty_moov"],
             "a.mkv" => &["-map", "0", "-map", "1", "-c:s", "srt"],
             "b.mkv" => &["-map", "0", "-map", "1", "-c:s", "ass"],
             "e.ogg" => &["-f", "lavfi", "-i", "sine", "-map", "2", "-c:a", "libvorbis", "-t", "0.1"],

@@ -13,7 +13,7 @@ pub(super) fn read(stsd: &[u8], handler: &[u8]) -> Option<(TrackKind, Codec)> {
     Some(match handler {
         b"vide" => (TrackKind::Video, video(format, entry.get(78..).unwrap_or_default())),
         b"soun" => (TrackKind::Audio, audio(format, entry)),
-        _ => match text(format) {
+        _ => match text(format, handler) {
             Some(codec) => (TrackKind::Subtitle, codec),
             None => (TrackKind::Other, Codec::unknown(&format)),
         },
@@ -70,13 +70,14 @@ fn audio(format: [u8; 4], entry: &[u8]) -> Codec {
     }
 }
 
-fn text(format: [u8; 4]) -> Option<Codec> {
+fn text(format: [u8; 4], handler: &[u8]) -> Option<Codec> {
     Some(match &format {
         b"tx3g" | b"text" => Codec::text("MP4 timed text"),
         b"wvtt" => Codec::text("WebVTT"),
         b"stpp" => Codec::foreign("TTML"),
         b"c608" | b"c708" => Codec::foreign("closed captions"),
-        b"mp4s" => Codec::foreign("VobSub (pictures)"),
+        // Scenes and their objects (ISO/IEC 14496-1) have it, too, under handlers of their own.
+        b"mp4s" if handler == b"subp" => Codec::pictures("VobSub"),
         _ => return None,
     })
 }
