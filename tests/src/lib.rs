@@ -37,4 +37,4 @@ pub use picture::{Look, look};
 pub use process::{Lines, Process, bound, root, target_folder};
 pub use relay::Relay;
 pub use swarm::{Seeder, Swarm, Torrent};
-pub use together::together;
+pub use together::{together, windows_together};

@@ -1,7 +1,7 @@
 //! A second desktop comes late, and runs out of film later on.
 
 use anyhow::Result;
-use streamshare_tests::{Case, Desktop, Launch, Media, Seeder, Swarm, together};
+use streamshare_tests::{Case, Desktop, Launch, Media, Seeder, Swarm, windows_together};
 
 /// What a film's only source sends, in kB a second: a little more than the film needs, next to nothing, and all at once.
 const ENOUGH: &str = "260";
@@ -45,7 +45,7 @@ async fn one_starves(case: &Case, first: &Desktop, second: &Desktop) -> Result<(
     // With enough of it she is where the room is, by herself.
     limit_upload(first, PLENTY).await?;
     second.until("room().message === null").await?;
-    together(first, second, 1.0).await?;
+    windows_together(first, second, 1.0).await?;
     first.until("room().members.every(({ state }) => state === 'PLAYING')").await?;
     second.shot("back").await?;
     Ok(())
@@ -69,7 +69,7 @@ async fn a_latecomer_lands_where_the_room_is() -> Result<()> {
     second.playlist_is(&[Media::Mp4.title()]).await?;
     second.plays().await?;
     first.members_are(&["Ada", "Bea"]).await?;
-    together(&first, &second, 1.0).await?;
+    windows_together(&first, &second, 1.0).await?;
     second.shows_video("landed").await?;
     first.shot("both").await?;
     second.shot("both").await?;
@@ -88,7 +88,7 @@ async fn a_latecomer_lands_where_the_room_is() -> Result<()> {
     for desktop in [&first, &second] {
         desktop.plays().await?;
     }
-    together(&first, &second, 1.0).await?;
+    windows_together(&first, &second, 1.0).await?;
 
     one_starves(&case, &first, &second).await?;
 
