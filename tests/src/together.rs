@@ -10,8 +10,8 @@ const APART_S_MAX: f64 = 2.0 / 24.0;
 /// The same for two windows, whose players know no rates: each may be 40 ms and its own noise off, and is brought back by a
 /// short pause once a minute at most.
 const WINDOWS_APART_S_MAX: f64 = 0.15;
-/// How long two players may need until they are together, on a machine that is busy.
-const LIMIT: Duration = Duration::from_secs(60);
+/// How long two players may need until they are together, on a machine that is busy: longer than the minute between two pauses.
+const LIMIT: Duration = Duration::from_secs(90);
 /// So many readings in a row have to agree: one alone may be chance.
 const IN_A_ROW: u32 = 6;
 const INTERVAL: Duration = Duration::from_millis(150);
