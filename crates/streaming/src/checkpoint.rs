@@ -12,20 +12,33 @@ use std::time::Duration;
 
 use librqbit::{Api, Session};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
+use crate::flushed::{self, Notes};
+use crate::registry::Registry;
 use crate::torrents::Torrents;
 
 /// How often to look. What a kill can cost is what comes in so long.
 const TICK: Duration = Duration::from_secs(3);
 
+/// Begins to keep what is known of torrents' files for the next run: which pieces are there, and what was flushed to the disk.
+pub(crate) fn start(
+    state_dir: &Path,
+    session: &Arc<Session>,
+    torrents: &Arc<Torrents>,
+    registry: &Arc<Registry>,
+    tasks: &TaskTracker,
+    cancel: &CancellationToken,
+) {
+    let folder = crate::session::folder(state_dir);
+    tasks.spawn(keep_written(session.clone(), torrents.clone(), folder, cancel.clone()));
+    let (known, records, notes) = (torrents.clone(), registry.clone(), Notes::new(state_dir));
+    tasks.spawn(flushed::keep_noted(session.clone(), known, records, notes, cancel.clone()));
+}
+
 /// Keeps librqbit's files below `folder` up to date until `cancel`. A write that falls together with one of librqbit's may leave the older
 /// of the two; what is missing in it is fetched again.
-pub(crate) async fn keep_written(
-    session: Arc<Session>,
-    torrents: Arc<Torrents>,
-    folder: PathBuf,
-    cancel: CancellationToken,
-) {
+async fn keep_written(session: Arc<Session>, torrents: Arc<Torrents>, folder: PathBuf, cancel: CancellationToken) {
     let api = Api::new(session, None);
     let mut written = HashMap::new();
     let mut ticks = tokio::time::interval(TICK);

@@ -59,22 +59,6 @@ pub(crate) struct Inner {
 /// Tells a caller how far an addition is.
 type Report = Arc<dyn Fn(Progress) + Send + Sync>;
 
-/// Keeps what is known of files on the disk, for the next run.
-fn write_down(
-    state_dir: &Path,
-    session: &Arc<Session>,
-    torrents: &Arc<Torrents>,
-    registry: &Arc<Registry>,
-    tasks: &TaskTracker,
-    cancel: &CancellationToken,
-) {
-    let folder = session::folder(state_dir);
-    tasks.spawn(crate::checkpoint::keep_written(session.clone(), torrents.clone(), folder, cancel.clone()));
-    let notes = crate::flushed::Notes::new(state_dir);
-    let (known, records) = (torrents.clone(), registry.clone());
-    tasks.spawn(crate::flushed::keep_noted(session.clone(), known, records, notes, cancel.clone()));
-}
-
 impl Engine {
     /// Starts the session, brings back the torrents of the last run and opens the media server. Needs a multi-threaded tokio runtime, for
     /// disk access blocks its threads.
@@ -116,7 +100,7 @@ impl Engine {
         let torrents = Arc::new(Torrents::new(session.listen_addr()));
         crate::register::restore(&session, &torrents, &registry, &holes, &cancel);
         tasks.spawn(crate::search::keep_searching(session.clone(), torrents.clone(), cancel.clone()));
-        write_down(&config.state_dir, &session, &torrents, &registry, &tasks, &cancel);
+        crate::checkpoint::start(&config.state_dir, &session, &torrents, &registry, &tasks, &cancel);
         let account =
             crate::life::keep_account(session.clone(), torrents.clone(), registry.clone(), limited, cancel.clone());
         tasks.spawn(account);
