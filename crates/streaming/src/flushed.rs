@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::InfoHash;
 use crate::registry::{Registry, SharedFile};
+use crate::replace::replace;
 use crate::torrents::{Torrent, Torrents};
 
 /// How often to look.
@@ -80,9 +81,7 @@ impl Notes {
             return Ok(());
         }
         std::fs::create_dir_all(&self.0)?;
-        let partial = file.with_extension("partial");
-        std::fs::write(&partial, bytes)?;
-        std::fs::rename(partial, file)
+        replace(&file, &bytes)
     }
 
     /// Forgets a torrent. Blocks on the disk.

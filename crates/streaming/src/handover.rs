@@ -4,8 +4,7 @@
 //! connected again, and what is read is fetched. All that is needed to add it is written down before it is removed, so that a kill between
 //! the two loses nothing.
 
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,6 +15,7 @@ use crate::InfoHash;
 use crate::engine::Inner;
 use crate::flushed::Notes;
 use crate::registry::Registry;
+use crate::replace::replace_durably;
 use crate::session;
 use crate::torrents::{Torrent, describe};
 
@@ -176,11 +176,7 @@ impl Passage {
     /// The metainfo comes last: it is what is looked for.
     fn write(&self, metainfo: &[u8], notes: &[u8]) -> io::Result<()> {
         for (path, bytes) in [(&self.notes, notes), (&self.metainfo, metainfo)] {
-            let partial = path.with_extension("partial");
-            let mut file = File::create(&partial)?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            std::fs::rename(&partial, path)?;
+            replace_durably(path, bytes)?;
         }
         Ok(())
     }

@@ -6,8 +6,7 @@
 //! taken out of librqbit's own notes before it reads them at the next start: a kill between any two steps does no harm.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::Notify;
 
 use crate::InfoHash;
+use crate::replace::replace_durably;
 
 /// The holes of all torrents.
 #[derive(Debug)]
@@ -126,11 +126,7 @@ impl Holes {
     /// Notes pieces, durably: when this returns they may be taken off the disk. Blocks on the disk.
     pub(crate) fn add(&self, pieces: &BTreeSet<u32>) -> io::Result<()> {
         let all = self.all().union(pieces).copied().collect::<BTreeSet<_>>();
-        let partial = self.file.with_extension("partial");
-        let mut file = File::create(&partial)?;
-        file.write_all(&bits(&all))?;
-        file.sync_all()?;
-        std::fs::rename(&partial, &self.file)?;
+        replace_durably(&self.file, &bits(&all))?;
         *self.dropped.write().unwrap_or_else(PoisonError::into_inner) = all;
         Ok(())
     }
@@ -181,11 +177,7 @@ fn mask(notes: &Path, dropped: &[u8]) -> io::Result<()> {
         Err(error) => return Err(error),
     };
     clear_bits(&mut have, dropped);
-    let partial = notes.with_extension("partial");
-    let mut file = File::create(&partial)?;
-    file.write_all(&have)?;
-    file.sync_all()?;
-    std::fs::rename(&partial, notes)
+    replace_durably(notes, &have)
 }
 
 #[cfg(test)]

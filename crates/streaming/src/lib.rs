@@ -44,6 +44,7 @@ mod readers;
 mod ready;
 mod register;
 mod registry;
+mod replace;
 mod resolve;
 mod search;
 mod server;

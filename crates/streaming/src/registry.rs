@@ -11,6 +11,7 @@ use std::time::UNIX_EPOCH;
 use serde::{Deserialize, Serialize};
 
 use crate::InfoHash;
+use crate::replace::replace;
 
 /// Trackers of others that are remembered for a torrent: those of as many rooms.
 const TRACKERS_MAX: usize = 8;
@@ -157,9 +158,7 @@ impl Registry {
     }
 
     fn save(&self, records: &BTreeMap<String, Record>) -> io::Result<()> {
-        let partial = self.file.with_extension("partial");
-        std::fs::write(&partial, serde_json::to_vec(records)?)?;
-        std::fs::rename(partial, &self.file)?;
+        replace(&self.file, &serde_json::to_vec(records)?)?;
         // Under the same lock as every change.
         self.is_stale.store(false, Ordering::Relaxed);
         Ok(())

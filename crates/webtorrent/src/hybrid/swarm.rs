@@ -219,7 +219,6 @@ impl Swarm {
     fn keep_up(&mut self, now: Instant) {
         self.trackers.values_mut().for_each(|tracker| tracker.expire(now));
         if self.search.poll(self.live.peers.count() > 0, now) {
-            tracing::trace!("hasten");
             self.trackers.values_mut().for_each(Tracker::hasten);
         }
         if self.scrape_at <= now {
@@ -231,7 +230,6 @@ impl Swarm {
     fn handle_said(&mut self, number: u64, said: TrackerEvent) {
         // One that had to make room may have said something before.
         let Some(tracker) = self.trackers.get_mut(&number) else { return };
-        tracing::trace!(number, ?said, "tracker");
         match said {
             TrackerEvent::Connected { .. } => tracker.connected(),
             TrackerEvent::Disconnected { .. } => tracker.disconnected(),

@@ -195,7 +195,6 @@ impl Swarm {
             tracker.offers.insert(offer.offer_id, Pending { until, offer: pending, _permit: permit });
             offers.push(offer);
         }
-        tracing::trace!(number, offers = offers.len(), "announce");
         tracker.membership.announce(transfer, offers);
         tracker.is_busy = false;
     }
