@@ -11,6 +11,9 @@ use streamshare_protocol::{MediaTime, PlaybackState};
 const CALM_AFTER: Duration = Duration::from_secs(10);
 const NUDGE_EVERY_CALM: Duration = Duration::from_secs(60);
 const NUDGE_EVERY: Duration = Duration::from_secs(2);
+/// So far off, in milliseconds, people in one room hear an echo: this is worth more pictures that stand.
+const FAR_MS: f64 = 80.0;
+const NUDGE_EVERY_FAR: Duration = Duration::from_secs(10);
 /// How far it may be ahead and behind, in milliseconds: less than a frame at 24 per second.
 const AHEAD_MS_MAX: f64 = 25.0;
 const BEHIND_MS_MAX: f64 = 40.0;
@@ -58,9 +61,14 @@ impl Follower {
             return self.correct(target, report, now, out);
         }
         let calm = now.since(self.changed_at) >= CALM_AFTER;
-        let every = if calm { NUDGE_EVERY_CALM } else { NUDGE_EVERY };
-        let since = self.nudged_at.unwrap_or(self.changed_at);
-        if now.since(since) < every {
+        let every = match self.nudged_at {
+            _ if !calm => NUDGE_EVERY,
+            // What was not worth a seek at first is so now that it stays.
+            None => CALM_AFTER,
+            Some(_) if error_ms.abs() > FAR_MS => NUDGE_EVERY_FAR,
+            Some(_) => NUDGE_EVERY_CALM,
+        };
+        if now.since(self.nudged_at.unwrap_or(self.changed_at)) < every {
             return;
         }
         let noise_ms = 2.0 * sigma_ms.max(target.clock_noise_ms);

@@ -107,6 +107,15 @@ fn a_player_that_stalls_at_each_speed_is_brought_back_by_pauses_and_seeks() {
 }
 
 #[test]
+fn what_was_not_worth_a_seek_at_first_is_corrected_once_it_stays() {
+    // Less than such a player's seek takes.
+    let (ahead, told) = watch(PlayerKind::WebKit, Player { place: 19.85, stall_s: 0.1, ..PLAYS }, 30);
+    assert!(ahead[5] < -100.0, "a seek right away: {ahead:?}");
+    assert!(ahead[14].abs() < 40.0, "{ahead:?}");
+    assert_eq!(count(&told, |o| matches!(o, Output::Seek(_))), 1, "{told:?}");
+}
+
+#[test]
 fn once_settled_a_nudge_is_seen_once_a_minute_at_most() {
     // A sound card that runs 1000 ppm fast: 60 ms a minute, five times what there is.
     let (_, told) = watch(PlayerKind::WebKit, Player { fast: 0.001, stall_s: 0.1, ..PLAYS }, 600);
