@@ -92,13 +92,15 @@ pub(super) fn LimitsForm(props: &Props) -> Html {
                     format::bytes(props.cached_bytes), view.download_folder) }
             </p>
             <div class="limits-fields">{ for FIELDS.iter().enumerate().map(field) }</div>
-            if let Some(told) = &*told {
-                { match told {
-                    Ok(text) => html! { <p class="limits-note" data-testid="limits-saved" role="status">{ text }</p> },
-                    Err(why) => html! { <p class="form-error" data-testid="limits-error" role="alert">{ why }</p> },
-                } }
-            }
-            <button type="submit" class="primary" data-testid="limits-save">{ "Save" }</button>
+            <div class="limits-end">
+                <button type="submit" class="primary" data-testid="limits-save">{ "Save" }</button>
+                if let Some(told) = &*told {
+                    { match told {
+                        Ok(text) => html! { <p class="limits-note" data-testid="limits-saved" role="status">{ text }</p> },
+                        Err(why) => html! { <p class="form-error" data-testid="limits-error" role="alert">{ why }</p> },
+                    } }
+                }
+            </div>
         </form>
     }
 }

@@ -12,7 +12,16 @@ use yew::prelude::*;
 #[component]
 pub(crate) fn Shelf() -> Html {
     let open = use_state(|| false);
+    // Heard of while it is closed, too: the list is there at once, and pushes nothing away from under a pointer.
+    let torrents = use_state(Vec::new);
     let place = use_node_ref();
+    {
+        let torrents = torrents.clone();
+        use_effect_with((), move |()| {
+            let watch = shelf::watch(Callback::from(move |stats| torrents.set(stats)));
+            move || drop(watch)
+        });
+    }
     let toggle = |to: bool| {
         let (open, place) = (open.clone(), place.clone());
         Callback::from(move |()| {
@@ -29,30 +38,23 @@ pub(crate) fn Shelf() -> Html {
                 onclick={toggle(true).reform(|_| ())}>
                 { icon(Icon::Shelf) }<span>{ "Torrents" }</span>
             </button>
-            if *open { <Sheet on_close={toggle(false)} /> }
+            if *open { <Sheet torrents={(*torrents).clone()} on_close={toggle(false)} /> }
         </span>
     }
 }
 
 #[derive(Properties, PartialEq)]
 struct SheetProps {
+    torrents: Vec<TorrentStats>,
     on_close: Callback<()>,
 }
 
 #[component]
 fn Sheet(props: &SheetProps) -> Html {
-    let torrents = use_state(|| None::<Vec<TorrentStats>>);
     let failure = use_state(|| None::<String>);
     // The torrent whose deletion waits for a second word.
     let doomed = use_state(|| None::<String>);
     let sheet = use_node_ref();
-    {
-        let torrents = torrents.clone();
-        use_effect_with((), move |()| {
-            let watch = shelf::watch(Callback::from(move |stats| torrents.set(Some(stats))));
-            move || drop(watch)
-        });
-    }
     {
         let sheet = sheet.clone();
         use_effect_with((), move |()| {
@@ -84,7 +86,7 @@ fn Sheet(props: &SheetProps) -> Html {
             }
         })
     };
-    let list = torrents.as_deref().unwrap_or_default();
+    let list = props.torrents.as_slice();
     html! {
         <div class="sheet-back" onclick={props.on_close.reform(|_| ())}>
             <section ref={sheet} class="sheet" data-testid="shelf" role="dialog" aria-modal="true" aria-label="Torrents" tabindex="-1"
@@ -96,7 +98,7 @@ fn Sheet(props: &SheetProps) -> Html {
                         onclick={props.on_close.reform(|_| ())}>{ icon(Icon::Remove) }</button>
                 </header>
                 if let Some(why) = &*failure { <p class="form-error" data-testid="shelf-error" role="alert">{ why }</p> }
-                if torrents.as_ref().is_some_and(Vec::is_empty) || torrents.is_none() {
+                if list.is_empty() {
                     <p class="empty">{ "No torrents yet. What you watch or share is listed here." }</p>
                 }
                 <ul class="torrents">
