@@ -26,7 +26,7 @@ pub(crate) const PARTS: [(&str, &str); 11] = [
     ("apart", "two browsers: one is put 300 ms ahead or back"),
     ("seek", "two browsers: someone goes to another place"),
     ("steady", "two browsers for 1.5 min, and the same without control"),
-    ("hidden", "two browsers, one of them behind another page"),
+    ("hidden", "two browsers, one of them put away"),
     ("mutants", "two browsers that are told the wrong thing: the meter has to see it"),
     ("desktop", "the desktop's window and a browser: play, a seek, and a minute of playback"),
     ("screen", "the same two, by what is on the window's screen"),

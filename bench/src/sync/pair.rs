@@ -70,12 +70,9 @@ impl Player {
         Ok([0, 1].map(|at| quality[at].as_f64().unwrap_or(f64::NAN)))
     }
 
-    /// Opens another page before it.
+    /// Puts its window away. (Headless Chromium calls a tab behind another one visible.)
     pub(super) async fn hide(&mut self) -> Result<()> {
-        let own = self.client().window().await.context("name a tab")?;
-        let other = self.client().new_window(true).await.context("open a tab")?;
-        self.client().switch_to_window(other.handle).await.context("go to a tab")?;
-        self.client().switch_to_window(own).await.context("go back to a tab")?;
+        self.client().minimize_window().await.context("put a window away")?;
         self.until("document.visibilityState === 'hidden'").await?;
         self.hidden = true;
         Ok(())
