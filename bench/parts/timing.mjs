@@ -16,7 +16,7 @@ const entry = (name) => {
 };
 const page = (body) => `<!doctype html><meta charset="utf-8"><title>measured</title>
 <script type="importmap">${JSON.stringify({ imports: Object.fromEntries(names.map((name) => [name, entry(name)])) })}</script>
-<body data-testid="page">${body}</body>`;
+<body data-testid="page" style="min-height: 360px">${body}</body>`;
 const pages = {
   // The shared course is `course`: the place in seconds at a moment of the machine's clock, and the speed. Every page
   // knows the clock exactly: what is measured is how well the player is kept.

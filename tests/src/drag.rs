@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// How long each step of a drag may take.
-const STEP_LIMIT: Duration = Duration::from_secs(15);
+const STEP_LIMIT: Duration = Duration::from_secs(45);
 
 impl Desktop {
     /// Drags files from another window onto the middle of this one, with the mouse, through X11's own protocol, and

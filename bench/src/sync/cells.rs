@@ -2,9 +2,9 @@
 
 use super::goals::{Goals, largest};
 use super::pair::{Pair, Window};
-use super::skew::{TOGETHER_MS, quantile, skews_seen, together_after_ms};
+use super::skew::{TOGETHER_MS, changes, quantile, skews_seen, together_after_ms};
 use super::{film, screen};
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use std::time::Duration;
 use streamshare_tests::{cpu_seconds, median};
 
@@ -12,6 +12,8 @@ use streamshare_tests::{cpu_seconds, median};
 const SETTLE: Duration = Duration::from_secs(8);
 /// How long the pictures are looked at.
 const LOOK: Duration = Duration::from_secs(10);
+/// In that time, so many frames are seen in both at the least: a fifth of the film's.
+const SEEN_MIN: usize = 48;
 
 /// From a click on play, or from a seek, until players are together (ms).
 const TOGETHER_WITHIN_MS: f64 = 2_000.0;
@@ -214,14 +216,10 @@ pub(super) async fn pictures(pair: &mut Pair) -> Result<()> {
         said.len(),
         median(&said)
     );
+    ensure!(seen.len() >= SEEN_MIN, "the players' pictures cannot be compared");
     for (name, frames, player) in [("first", &one, &pair.one), ("second", &other, &pair.other)] {
-        let behind: Vec<f64> = frames
-            .windows(2)
-            .filter(|pair| pair[0].1 + 1.0 == pair[1].1)
-            .filter_map(|pair| {
-                let place_s = player.notes.place_s(pair[1].0)?;
-                Some((place_s - pair[1].1 / f64::from(film::RATE)) * 1000.0)
-            })
+        let behind: Vec<f64> = changes(frames)
+            .filter_map(|(at, number)| Some((player.notes.place_s(at)? - number / f64::from(film::RATE)) * 1000.0))
             .collect();
         println!("    {name} player: its picture came {:+.1} ms after its place", median(&behind));
     }

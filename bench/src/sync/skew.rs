@@ -6,6 +6,8 @@ use serde_json::Value;
 pub(super) const TOGETHER_MS: f64 = 40.0;
 /// Two notes of a player may be this far apart for what lies between to be known (ms): some of its ticks came late.
 const GAP_MS: f64 = 400.0;
+/// The next picture is less than so many frames, a second, further on.
+const STEP_MAX: f64 = 24.5;
 
 /// A note of a player.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -100,11 +102,17 @@ pub(super) fn skews_seen(one: &[(f64, f64)], other: &[(f64, f64)]) -> Vec<f64> {
 
 /// When each frame was seen first, by its number; without the first one of all, which may have been there for a while.
 fn first_seen(frames: &[(f64, f64)]) -> Vec<(f64, f64)> {
-    let mut changes: Vec<(f64, f64)> =
-        frames.windows(2).filter(|pair| pair[0].1 + 1.0 == pair[1].1).map(|pair| (pair[1].1, pair[1].0)).collect();
+    let mut changes: Vec<(f64, f64)> = changes(frames).map(|(at, number)| (number, at)).collect();
     changes.sort_by(|a, b| a.0.total_cmp(&b.0));
     changes.dedup_by(|a, b| a.0 == b.0);
     changes
+}
+
+/// When another frame than before was seen, and which. A player on a busy machine leaves some out; a longer step is a seek or
+/// a number that was read in the middle of a change.
+pub(super) fn changes(frames: &[(f64, f64)]) -> impl Iterator<Item = (f64, f64)> {
+    let goes_on = |pair: &&[(f64, f64)]| (0.5..STEP_MAX).contains(&(pair[1].1 - pair[0].1));
+    frames.windows(2).filter(goes_on).map(|pair| pair[1])
 }
 
 /// Milliseconds from a moment until two players were together and stayed so for the rest of what was noted.
