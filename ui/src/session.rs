@@ -346,10 +346,10 @@ impl Core {
         let media = match event {
             OpenEvent::Progress(progress) => Media::Opening(Some(progress)),
             OpenEvent::Ready(opened) => {
-                let Opened { url, info_hash, file_index, mime, .. } = opened.clone();
+                let Opened { info_hash, file_index, mime, .. } = opened.clone();
                 let at = self.next.begins(&self.client.borrow().view(clock::now()));
                 self.torrents.prime(&info_hash, file_index, at);
-                self.player.load(&url, mime.starts_with("audio/"));
+                self.player.load(&self.torrents.player_url(&opened), mime.starts_with("audio/"));
                 let item = self.item.borrow();
                 self.beside
                     .replace(item.as_ref().map(|item| torrents::items_beside(item, &opened)).unwrap_or_default());

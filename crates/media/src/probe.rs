@@ -170,6 +170,21 @@ impl Probe {
         }
     }
 
+    /// The places in a Matroska file whose byte makes what follows padding where it is 0xec (RFC 8794, section 11.3.2), so that the film
+    /// lists no subtitles; none in other files. `None` while it is not known, which it is before the rest.
+    #[must_use]
+    pub fn subtitle_entries(&self) -> Option<Vec<u64>> {
+        let entries = match self.known.get(0, 4) {
+            Ok([0x1a, 0x45, 0xdf, 0xa3]) => matroska::subtitle_entries(&self.known),
+            Ok(_) => Ok(Vec::new()),
+            Err(stop) => Err(stop),
+        };
+        match entries {
+            Err(Stop::Need(_)) => None,
+            Ok(_) | Err(Stop::Bad(_) | Stop::Unknown) => Some(entries.unwrap_or_default()),
+        }
+    }
+
     /// Takes bytes of the file that begin at `offset`.
     pub fn feed(&mut self, offset: u64, bytes: &[u8]) {
         self.reads += 1;

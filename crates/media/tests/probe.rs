@@ -5,7 +5,7 @@ mod common;
 
 use common::{Folder, key_frames, probe};
 use std::time::Duration;
-use streamshare_media::{Container, Extractor, Media, ProbeError, TrackKind};
+use streamshare_media::{Container, Extractor, Media, Probe, ProbeError, TrackKind};
 
 const H264: [&str; 8] = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-bf", "0"];
 
@@ -104,6 +104,15 @@ fn matroska_and_webm() {
     assert_eq!((shows(3), shows(4)), (true, false));
     let told: Vec<_> = media.tracks.iter().map(|track| (track.language.as_deref(), track.name.as_deref())).collect();
     assert_eq!(told, [(None, None), (Some("ger"), Some("Kommentar")), (None, None), (Some("fre"), None), (None, None)]);
+    // A player that is not to see the subtitles is shown padding there, and no checksum. That is known as soon as the tracks are.
+    let mut film = std::fs::read(folder.path("film.mkv")).unwrap();
+    let mut head = Probe::new(length);
+    assert_eq!(head.subtitle_entries(), None);
+    head.feed(0, &film[..32 << 10]);
+    let entries = head.subtitle_entries().unwrap();
+    let hidden = entries.iter().map(|entry| std::mem::replace(&mut film[usize::try_from(*entry).unwrap()], 0xec));
+    assert_eq!(hidden.collect::<Vec<_>>(), [0xae, 0xae, 0xbf]);
+    assert_eq!(probe(&film).0.unwrap().tracks, media.tracks[..3]);
     // Cues name clusters; the frame is somewhere in its cluster.
     agree(&media, &folder.path("film.mkv"), 300_000);
     let cues = &media.index.seek[0];

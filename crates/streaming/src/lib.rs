@@ -55,6 +55,7 @@ mod through;
 mod torrent;
 mod torrents;
 mod trackers;
+mod veil;
 
 pub use config::{EngineConfig, NetworkConfig};
 pub use disk::free_bytes;

@@ -21,6 +21,7 @@ use crate::readers::{At, Role};
 use crate::ready::There;
 use crate::through::Through;
 use crate::torrents::Torrent;
+use crate::veil::Entries;
 use crate::{Engine, InfoHash};
 
 /// What is read at once.
@@ -54,6 +55,7 @@ pub(crate) struct Primed(Mutex<BTreeMap<usize, File>>);
 #[derive(Debug)]
 struct File {
     known: watch::Receiver<Known>,
+    subtitles: watch::Receiver<Entries>,
     urgency: watch::Sender<Urgency>,
     /// Where the player begins.
     at: Duration,
@@ -134,6 +136,11 @@ impl Primed {
         }
     }
 
+    /// Where a file lists its subtitles; nothing where that is not looked for.
+    pub(crate) fn subtitles(&self, file_index: usize) -> Option<watch::Receiver<Entries>> {
+        self.lock().get(&file_index).map(|file| file.subtitles.clone())
+    }
+
     /// The bytes that are missing of what a player reads first, in whole pieces; nothing while that is not known.
     pub(crate) fn missing_to_start(&self, there: &There, file_index: usize) -> Option<u64> {
         let (at, is_learning) = self
@@ -158,8 +165,9 @@ impl Primed {
             return;
         }
         let (tell, known) = watch::channel(Known::NotYet);
+        let (tell_subtitles, subtitles) = watch::channel(None);
         let (urgency, wanted) = watch::channel(urgency);
-        let before = files.insert(file_index, File { known, urgency, at: Duration::ZERO, fetching: None });
+        let before = files.insert(file_index, File { known, subtitles, urgency, at: Duration::ZERO, fetching: None });
         drop(files);
         drop(before);
         let (inner, info_hash, cancel) = (inner.clone(), torrent.info.info_hash, torrent.cancel.clone());
@@ -167,7 +175,7 @@ impl Primed {
         let is_mp4 = torrent.info.files.get(file_index).is_some_and(|file| is_mp4(&file.path));
         inner.tasks.clone().spawn(async move {
             let target = Target { inner: &inner, info_hash, file_index };
-            let learning = tokio::time::timeout(LEARN_TIMEOUT, target.learn(length, is_mp4, wanted));
+            let learning = tokio::time::timeout(LEARN_TIMEOUT, target.learn(length, is_mp4, wanted, tell_subtitles));
             let learned = cancel.run_until_cancelled(learning).await.and_then(Result::ok).flatten();
             tracing::debug!(%info_hash, file_index, is_known = learned.is_some(), "looked into a file");
             // Nobody waits for it where the torrent has gone.
@@ -204,7 +212,13 @@ struct Target<'a> {
 
 impl Target<'_> {
     /// Finds out how the file is laid out; nothing where that cannot be told.
-    async fn learn(self, length: u64, is_mp4: bool, urgency: watch::Receiver<Urgency>) -> Option<Layout> {
+    async fn learn(
+        self,
+        length: u64,
+        is_mp4: bool,
+        urgency: watch::Receiver<Urgency>,
+        subtitles: watch::Sender<Entries>,
+    ) -> Option<Layout> {
         let mut probe = Probe::new(length);
         let is_soon = *urgency.borrow() > Urgency::Later;
         // Until the head tells where the index is.
@@ -226,6 +240,11 @@ impl Target<'_> {
             least = Urgency::Later;
             probe.feed(range.start, &bytes);
             drop(bytes);
+            let is_told = subtitles.borrow().is_some();
+            if let Some(entries) = probe.subtitle_entries().filter(|_| !is_told) {
+                // Players wait for it.
+                subtitles.send_replace(Some(entries.into()));
+            }
             step = probe.poll();
             tail = tail.filter(|_| matches!(step, Step::Read(_)));
         }

@@ -4,7 +4,7 @@
 //! - The `Host` must be exactly its own address, else the connection is closed without an answer (DNS rebinding, CVE-2018-5702).
 //! - The path begins with 128 random bits, new with every start, compared in constant time and never logged.
 //! - A request that tells a foreign `Origin` is refused even with the token; the others are served without CORS headers.
-//! - GET and HEAD only; it controls nothing.
+//! - GET and HEAD only; it controls nothing. The query `player` asks for a film without its subtitles (`veil.rs`).
 //! - Types come from a fixed list, with `nosniff` and a policy that would let a document do nothing, for file names and contents come
 //!   from strangers.
 
@@ -28,11 +28,14 @@ use crate::range::{self, Condition, Resolved};
 use crate::readers::{At, Role};
 use crate::through::{Access, Through};
 use crate::torrents::Torrent;
+use crate::veil::Veiled;
 
 /// Connections at once. A browser opens six to one host; further ones wait in the system's queue.
 const MAX_CONNECTIONS: usize = 512;
 /// Bytes that wait in the system's buffer for a player beyond what is on its way to it (`TCP_NOTSENT_LOWAT`, tcp(7)).
 const NOT_SENT_BYTES: u32 = 256 << 10;
+/// The query of a player that shows no subtitles by itself.
+const PLAYER: &str = "player";
 /// How long a connection may take to say what it wants, or be idle between requests.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// Pause after the system refused a connection, as when it is out of file handles.
@@ -243,7 +246,9 @@ impl Server {
         let body = if request.method() == Method::HEAD || length == 0 {
             Body::Empty
         } else {
-            let opening = self.open(&torrent, index, first, length);
+            // It is the window's: what reads the film for other ends gets it as it is.
+            let is_player = request.uri().query() == Some(PLAYER);
+            let opening = self.open(&torrent, index, first, length, is_player);
             let limited = tokio::time::timeout(self.stall_timeout, opening);
             let opened = tokio::select! {
                 opened = limited => opened.ok().flatten(),
@@ -267,11 +272,20 @@ impl Server {
         Some((torrent, index))
     }
 
-    async fn open(&self, torrent: &Torrent, index: usize, first: u64, length: u64) -> Option<MediaBody> {
+    async fn open(
+        &self,
+        torrent: &Torrent,
+        index: usize,
+        first: u64,
+        length: u64,
+        is_player: bool,
+    ) -> Option<MediaBody> {
         let failed = |error: &dyn std::fmt::Display| tracing::warn!(info_hash = %torrent.info.info_hash, %error, "cannot read a torrent");
         let at = At { file_index: index, position: first };
         let stream = Through::open(self.access.clone(), torrent.info.info_hash, at, Role::Player).await;
         let stream = stream.inspect_err(|error| failed(error)).ok()?;
+        let subtitles = torrent.primed.subtitles(index).filter(|_| is_player);
+        let stream = Veiled::new(stream, first, subtitles);
         Some(MediaBody::new(stream, length, self.stall_timeout, torrent.cancel.clone()))
     }
 }

@@ -77,6 +77,10 @@ pub(crate) trait TorrentsPort {
     fn prepare(&self, _item: &PlaylistItem, _at: MediaTime) -> Operation {
         Operation::over()
     }
+    /// The address for the player of what was opened.
+    fn player_url(&self, opened: &Opened) -> String {
+        opened.url.clone()
+    }
     /// The bytes of a file of an item's torrent: of itself, or of one beside it.
     fn bytes(&self, opened: &Opened, file: &OpenedFile) -> Option<Rc<dyn Bytes>>;
     /// The person enters the room of a relay, or leaves for no other one. The desktop's shell knows by itself.

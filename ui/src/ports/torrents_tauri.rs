@@ -78,6 +78,11 @@ impl TorrentsPort for TauriTorrents {
         self.operation(op)
     }
 
+    fn player_url(&self, opened: &Opened) -> String {
+        // The engine hides from it what makes WebKitGTK fail.
+        format!("{}?player", opened.url)
+    }
+
     fn bytes(&self, opened: &Opened, file: &OpenedFile) -> Option<Rc<dyn Bytes>> {
         let url = (file.index == opened.file_index).then_some(opened.url.as_str());
         let op = self.next_op.replace(self.next_op.get() + 1);

@@ -46,7 +46,7 @@ pub(super) fn read(known: &Known) -> Result<Media, Stop> {
     if header.id != 0x1a45_dfa3 || segment.id != SEGMENT {
         return Err(Stop::Bad("it has no segment"));
     }
-    let parts = find_parts(known, &segment_range)?;
+    let parts = find_parts(known, &segment_range, None)?;
     let (tick_ns, ticks) = info(known, &parts)?;
     let entries: Vec<_> = match &parts.tracks {
         Some(range) => Elements(content(known, range)?).filter(|(id, _)| *id == 0xae).take(TRACKS_MAX).collect(),
@@ -73,6 +73,33 @@ pub(super) fn read(known: &Known) -> Result<Media, Stop> {
     Ok(Media { container, tracks, duration: duration.filter(|duration| !duration.is_zero()), index, text })
 }
 
+/// Where what lists subtitles begins: their entries, and the checksum over them. Known as soon as the list of tracks is.
+pub(super) fn subtitle_entries(known: &Known) -> Result<Vec<u64>, Stop> {
+    let (_, header) = element(known, 0)?;
+    let (_, segment) = element(known, header.end)?;
+    match find_parts(known, &segment, Some(TRACKS))?.tracks {
+        Some(range) => Ok(entries_in(content(known, &range)?, range.start)),
+        None => Ok(Vec::new()),
+    }
+}
+
+fn entries_in(tracks: &[u8], start: u64) -> Vec<u64> {
+    let (mut checksum, mut entries) = (None, Vec::new());
+    let mut elements = Elements(tracks);
+    loop {
+        let at = start + (tracks.len() - elements.0.len()) as u64;
+        match elements.next() {
+            Some((0xbf, _)) if checksum.is_none() => checksum = Some(at),
+            Some((0xae, entry)) if read_track(entry).kind == TrackKind::Subtitle => entries.push(at),
+            Some(_) if entries.len() < TRACKS_MAX => {}
+            Some(_) | None => break,
+        }
+    }
+    // It is wrong once they are hidden.
+    entries.extend(checksum.filter(|_| !entries.is_empty()));
+    entries
+}
+
 /// The head of the element at a place, and where its content is. One of unknown size has all the rest.
 fn element(known: &Known, at: u64) -> Result<(Head, Range<u64>), Stop> {
     let room = usize::try_from(known.length().saturating_sub(at)).unwrap_or(usize::MAX);
@@ -90,14 +117,14 @@ fn content<'a>(known: &'a Known, range: &Range<u64>) -> Result<&'a [u8], Stop> {
     }
 }
 
-/// Walks to the first cluster, and to what the SeekHeads on the way name beyond it.
-fn find_parts(known: &Known, segment: &Range<u64>) -> Result<Parts, Stop> {
+/// Walks to the first cluster, and to what the SeekHeads on the way name beyond it; where one part alone is wanted, no farther than to it.
+fn find_parts(known: &Known, segment: &Range<u64>, wanted: Option<u32>) -> Result<Parts, Stop> {
     let mut parts = Parts::default();
     let mut named = Vec::new();
     let mut from = 0;
     let mut at = segment.start;
     for _ in 0..ELEMENTS_MAX {
-        if at >= segment.end {
+        if at >= segment.end || wanted.is_some_and(|id| parts.has(id)) {
             break;
         }
         let (head, range) = match element(known, at) {
@@ -124,7 +151,7 @@ fn find_parts(known: &Known, segment: &Range<u64>) -> Result<Parts, Stop> {
     parts.passed.push(from..at.min(segment.end));
     parts.passed.retain(|range| range.start < range.end);
     for (id, place) in named {
-        if parts.has(id) || place >= known.length() {
+        if parts.has(id) || wanted.is_some_and(|wanted| wanted != id) || place >= known.length() {
             continue;
         }
         match element(known, place) {

@@ -2,7 +2,9 @@
 #![allow(dead_code, reason = "each user holds a part of the laws")]
 
 use std::time::Duration;
-use streamshare_media::{Cue, Extractor, Probe, SUBTITLE_LEN_MAX, Step, decode, read_subtitles};
+use streamshare_media::{
+    Container, Cue, Extractor, Media, Probe, SUBTITLE_LEN_MAX, Step, TrackKind, decode, read_subtitles,
+};
 
 /// More than any probe asks for.
 const READS_MAX: usize = 100;
@@ -23,7 +25,10 @@ pub(crate) fn media(file: &[u8]) {
                 reads += 1;
                 assert!(reads < READS_MAX, "a probe does not end");
             }
-            Step::Done(media) => break media,
+            Step::Done(media) => {
+                without_subtitles(file, &media, &probe.subtitle_entries().expect("it has the list of tracks"));
+                break media;
+            }
             Step::Failed(_) => return,
         }
     };
@@ -50,6 +55,27 @@ pub(crate) fn media(file: &[u8]) {
             }
         }
     }
+}
+
+/// Where the entries of subtitles are hidden, the film is the same without them.
+fn without_subtitles(file: &[u8], media: &Media, entries: &[u64]) {
+    if media.container != Container::Matroska && media.container != Container::WebM {
+        assert!(entries.is_empty());
+        return;
+    }
+    let mut hidden = file.to_vec();
+    for entry in entries {
+        let byte = &mut hidden[usize::try_from(*entry).unwrap()];
+        assert!(matches!(std::mem::replace(byte, 0xec), 0xae | 0xbf), "{entries:?}");
+    }
+    let mut probe = Probe::new(hidden.len() as u64);
+    probe.feed(0, &hidden);
+    let Step::Done(seen) = probe.poll() else { panic!("{:?} of {media:?}", probe.poll()) };
+    let others: Vec<_> = media.tracks.iter().filter(|track| track.kind != TrackKind::Subtitle).cloned().collect();
+    assert!(
+        (&seen.tracks, &seen.index) == (&others, &media.index) || media.tracks.len() == 256,
+        "{seen:?} of {media:?}"
+    );
 }
 
 /// Whatever is in a subtitle file, what is shown is text.

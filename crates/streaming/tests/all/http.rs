@@ -49,9 +49,12 @@ struct Site {
 
 impl Site {
     async fn start() -> Self {
+        Self::of("film.mp4", noise(700_000, 3)).await
+    }
+
+    async fn of(name: &str, film: Vec<u8>) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let film = noise(700_000, 3);
-        let path = write(&dir.path().join("film.mp4"), &film);
+        let path = write(&dir.path().join(name), &film);
         let peer = Peer::start(dir.path()).await;
         let info = peer.share(&path).await;
         let url = peer.open(info.info_hash, 0).await;
@@ -141,6 +144,56 @@ async fn ranges_over_http() {
         }
     }
     site.peer.engine.shutdown().await;
+}
+
+/// An element of Matroska (RFC 8794, section 6): its id, its length in eight bytes, and what it holds.
+fn element(id: &[u8], content: &[u8]) -> Vec<u8> {
+    [id, &((1 << 56) | content.len() as u64).to_be_bytes(), content].concat()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_player_gets_no_subtitles_of_matroska() {
+    let track = |number: u8, kind: u8, codec: &[u8]| {
+        let fields = [element(&[0xd7], &[number]), element(&[0x83], &[kind]), element(&[0x86], codec)];
+        element(&[0xae], &fields.concat())
+    };
+    let (video, pictures, text) = (track(1, 1, b"V_VP8"), track(2, 17, b"S_HDMV/PGS"), track(3, 17, b"S_TEXT/UTF8"));
+    let entries = [element(&[0xbf], &[0; 4]), video.clone(), pictures.clone(), text].concat();
+    let tracks = element(&[0x16, 0x54, 0xae, 0x6b], &entries);
+    let cluster = element(&[0x1f, 0x43, 0xb6, 0x75], &noise(700_000, 5));
+    // Lists that come late are named before the first cluster, by their distance from the segment's content.
+    let seek = |at: u64| {
+        let seek = [element(&[0x53, 0xab], &[0x16, 0x54, 0xae, 0x6b]), element(&[0x53, 0xac], &at.to_be_bytes())];
+        element(&[0x11, 0x4d, 0x9b, 0x74], &element(&[0x4d, 0xbb], &seek.concat()))
+    };
+    let late = seek((seek(0).len() + cluster.len()) as u64);
+    for (parts, tracks_at) in
+        [(vec![&tracks, &cluster], 0), (vec![&late, &cluster, &tracks], late.len() + cluster.len())]
+    {
+        let head = element(&[0x1a, 0x45, 0xdf, 0xa3], &element(&[0x42, 0x82], b"matroska"));
+        let segment: Vec<u8> = parts.into_iter().flatten().copied().collect();
+        let film = [head.clone(), element(&[0x18, 0x53, 0x80, 0x67], &segment)].concat();
+        let checksum = head.len() + 12 + tracks_at + 12;
+        let first = checksum + 13 + video.len();
+        let mut hidden = film.clone();
+        for (at, id) in [(checksum, 0xbf), (first, 0xae), (first + pictures.len(), 0xae)] {
+            assert_eq!(std::mem::replace(&mut hidden[at], 0xec), id);
+        }
+
+        let site = Site::of("film.mkv", film).await;
+        let player = format!("{}?player", site.path);
+        for (from, last) in
+            [(0, hidden.len() - 1), (first, first), (first - 1, first + 1), (first + 1, hidden.len() - 1)]
+        {
+            let range = format!("Range: bytes={from}-{last}\r\n");
+            for (path, wanted) in [(&player, &hidden), (&site.path, &site.film), (&format!("{player}x"), &site.film)] {
+                let answer = site.ask("GET", path, &range).await.unwrap();
+                assert!(answer.status == 206 && answer.body == wanted[from..=last], "{path} {range}");
+            }
+        }
+        let [whole, plain] = [&player, &site.path].map(|path| site.ask("HEAD", path, ""));
+        assert_eq!(whole.await.unwrap().headers, plain.await.unwrap().headers);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
