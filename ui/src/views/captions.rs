@@ -107,7 +107,7 @@ pub(crate) fn CaptionsMenu(props: &Props) -> Html {
                         { timing(*delay_ms, &props.on_wish) }
                     }
                     { for lacking.iter().map(|told| html! { <p class="caption-hint" data-testid="caption-lacking">{ told }</p> }) }
-                    <p class="caption-hint">{ "Only you see them." }</p>
+                    <p class="caption-hint">{ "Only you see what you choose here." }</p>
                 </div>
             }
         </span>

@@ -25,9 +25,9 @@ struct Fields([String; 6]);
 const FIELDS: [(&str, &str, &str); 6] = [
     ("limit-download", "Download, kB/s", "no limit"),
     ("limit-upload", "Upload, kB/s", "no limit"),
-    ("limit-peers", "Peers a torrent", "256"),
+    ("limit-peers", "Peers per torrent", "256"),
     ("limit-ratio", "Stop seeding at ratio", "never"),
-    ("limit-minutes", "Stop seeding after minutes", "never"),
+    ("limit-minutes", "Stop seeding after (min)", "never"),
     ("limit-cache", "Cache, GB (0: no limit)", ""),
 ];
 
@@ -87,10 +87,11 @@ pub(super) fn LimitsForm(props: &Props) -> Html {
     html! {
         <form class="limits" data-testid="limits" novalidate=true onsubmit={submit}>
             <h3>{ "Limits" }</h3>
+            // Each of the same height whatever the figures are: below it is what is clicked.
             <p class="limits-note" data-testid="cache-use">
-                { format!("Films that you don't keep take up {}{of_cache}, in {}. Those not watched for longest go first.",
-                    format::bytes(props.cached_bytes), view.download_folder) }
+                { format!("Films that you don't keep take up {}{of_cache}.", format::bytes(props.cached_bytes)) }
             </p>
+            <p class="limits-note">{ format!("They are in {}. Those not watched for longest go first.", view.download_folder) }</p>
             <div class="limits-fields">{ for FIELDS.iter().enumerate().map(field) }</div>
             <div class="limits-end">
                 <button type="submit" class="primary" data-testid="limits-save">{ "Save" }</button>

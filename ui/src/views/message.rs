@@ -43,7 +43,7 @@ const WEB: &str = "You are in the room: what plays, who is here and the controls
                    it has no WebRTC, or it is switched off. To watch, open this room in the desktop app or another browser.";
 const FORSAKEN: &str =
     "Nobody who has the rest of this video is connected at the moment. It goes on by itself when someone is.";
-const PAUSED: &str = "You paused this torrent. The rest of the video comes once it goes on.";
+const PAUSED: &str = "You paused this torrent. Resume it to get the rest of the video.";
 const CHECKING: &str = "Checking what is on the disk...";
 const SOUND_ONLY: &str = "Only sound: this player lacks the codec for the picture.";
 
@@ -162,7 +162,7 @@ fn words(
             }
             if about == About::Paused {
                 <button type="button" class="primary" data-testid="resume-torrent" onclick={on_wish.reform(|_| Wish::ResumeTorrent)}>
-                    { icon(Icon::Play) }<span>{ "Go on with it" }</span>
+                    { icon(Icon::Play) }<span>{ "Resume" }</span>
                 </button>
             }
             if about == About::Waiting {

@@ -195,28 +195,23 @@ fn stats_line(text: String) -> Html {
     html! { <p class="stats" data-testid="stats" title={text.clone()}>{ text }</p> }
 }
 
-/// How a torrent is doing, in one line.
+/// How a torrent is doing, in one line; what may be cut off it comes last.
 fn stats_text(stats: &TorrentStats, through: Option<String>) -> String {
     if let Some(error) = &stats.error {
         return error.clone();
     }
     let have = format::percent(stats.have_bytes, stats.total_bytes).map(|percent| format!("{percent} %"));
-    let peers = peers_text(stats.peers);
-    let parts = match stats.state {
-        TorrentState::Checking => vec!["Checking the disk".to_owned()],
-        TorrentState::Paused => vec!["Paused".to_owned(), peers],
-        TorrentState::Failed => vec!["Failed".to_owned()],
-        TorrentState::Downloading => {
-            vec![
-                format!("↓ {}", format::speed(stats.download_bps)),
-                format!("↑ {}", format::speed(stats.upload_bps)),
-                peers,
-            ]
-        }
-        TorrentState::Seeding => vec![format!("↑ {}", format::speed(stats.upload_bps)), peers],
+    let (down, up) =
+        (format!("↓ {}", format::speed(stats.download_bps)), format!("↑ {}", format::speed(stats.upload_bps)));
+    let (does, peers) = match stats.state {
+        TorrentState::Checking => (vec!["Checking the disk".to_owned()], None),
+        TorrentState::Paused => (vec!["Paused".to_owned()], Some(peers_text(stats.peers))),
+        TorrentState::Failed => (vec!["Failed".to_owned()], None),
+        TorrentState::Downloading => (vec![down, up], Some(peers_text(stats.peers))),
+        TorrentState::Seeding => (vec![up], Some(peers_text(stats.peers))),
     };
     let through = through.filter(|_| stats.state == TorrentState::Downloading);
-    parts.into_iter().chain(have).chain(through).collect::<Vec<_>>().join(" · ")
+    does.into_iter().chain(have).chain(through).chain(peers).collect::<Vec<_>>().join(" · ")
 }
 
 /// How many peers there are, and how they are connected.
@@ -269,16 +264,16 @@ mod tests {
             ready: Vec::new(),
             error: None,
         };
-        assert_eq!(stats_text(&stats, None), "↓ 1.4 MB/s · ↑ 0 B/s · 1 peer over TCP · 34 %");
+        assert_eq!(stats_text(&stats, None), "↓ 1.4 MB/s · ↑ 0 B/s · 34 % · 1 peer over TCP");
         stats.peers = Peers { tcp: 1, utp: 0, webrtc: 2 };
-        assert_eq!(stats_text(&stats, None), "↓ 1.4 MB/s · ↑ 0 B/s · 3 peers (1 TCP, 2 WebRTC) · 34 %");
+        assert_eq!(stats_text(&stats, None), "↓ 1.4 MB/s · ↑ 0 B/s · 34 % · 3 peers (1 TCP, 2 WebRTC)");
         stats.peers = Peers { tcp: 1, utp: 2, webrtc: 0 };
-        assert_eq!(stats_text(&stats, None), "↓ 1.4 MB/s · ↑ 0 B/s · 3 peers (1 TCP, 2 uTP) · 34 %");
+        assert_eq!(stats_text(&stats, None), "↓ 1.4 MB/s · ↑ 0 B/s · 34 % · 3 peers (1 TCP, 2 uTP)");
         stats.peers = Peers::default();
-        assert_eq!(stats_text(&stats, None), "↓ 1.4 MB/s · ↑ 0 B/s · 0 peers · 34 %");
+        assert_eq!(stats_text(&stats, None), "↓ 1.4 MB/s · ↑ 0 B/s · 34 % · 0 peers");
         stats.peers.webrtc = 1;
         stats.state = TorrentState::Seeding;
-        assert_eq!(stats_text(&stats, None), "↑ 0 B/s · 1 peer over WebRTC · 34 %");
+        assert_eq!(stats_text(&stats, None), "↑ 0 B/s · 34 % · 1 peer over WebRTC");
         stats.error = Some("The disk is full.".to_owned());
         assert_eq!(stats_text(&stats, None), "The disk is full.");
     }

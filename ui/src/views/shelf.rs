@@ -12,11 +12,11 @@ use yew::prelude::*;
 #[component]
 pub(crate) fn Shelf() -> Html {
     let open = use_state(|| false);
-    // Heard of while it is closed, too: the list is there at once, and pushes nothing away from under a pointer.
     let torrents = use_state(Vec::new);
     let place = use_node_ref();
     {
-        let torrents = torrents.clone();
+        // Heard all the time: it comes once a second, and would be missing when the shelf opens.
+        let torrents = torrents.setter();
         use_effect_with((), move |()| {
             let watch = shelf::watch(Callback::from(move |stats| torrents.set(stats)));
             move || drop(watch)
@@ -49,115 +49,174 @@ struct SheetProps {
     on_close: Callback<()>,
 }
 
+/// What is to be done to a torrent, or to all.
+type Deed = (Option<String>, Act);
+
 #[component]
 fn Sheet(props: &SheetProps) -> Html {
-    let failure = use_state(|| None::<String>);
-    // The torrent whose deletion waits for a second word.
-    let doomed = use_state(|| None::<String>);
+    // What could not be done, and to which torrent.
+    let failure = use_state(|| None::<(Option<String>, String)>);
     let sheet = use_node_ref();
-    {
-        let sheet = sheet.clone();
-        use_effect_with((), move |()| {
-            if let Some(sheet) = sheet.cast::<web_sys::HtmlElement>() {
-                // Where it cannot have the focus, Escape and the player's keys work as before.
-                let _ = sheet.focus();
-            }
-        });
-    }
+    let (doomed, doom) = use_doomed(&sheet);
     let act = {
-        let (failure, doomed) = (failure.clone(), doomed.clone());
-        Callback::from(move |(info_hash, act): (Option<String>, Act)| {
+        let (failure, doom, is_doomed) = (failure.clone(), doom.clone(), doomed.is_some());
+        Callback::from(move |(info_hash, act): Deed| {
             failure.set(None);
-            doomed.set(None);
-            let failure = failure.clone();
-            shelf::act(info_hash, act, Callback::from(move |why| failure.set(Some(why))));
+            if is_doomed {
+                doom.emit(None);
+            }
+            let (failure, whose) = (failure.clone(), info_hash.clone());
+            shelf::act(info_hash, act, Callback::from(move |why| failure.set(Some((whose.clone(), why)))));
         })
     };
     let on_key = {
-        let (on_close, sheet) = (props.on_close.clone(), sheet.clone());
+        let (on_close, sheet, doom, is_doomed) =
+            (props.on_close.clone(), sheet.clone(), doom.clone(), doomed.is_some());
         Callback::from(move |event: KeyboardEvent| {
             // None of the player's shortcuts is meant here.
             event.stop_propagation();
             if wrap(&sheet, &event) {
                 event.prevent_default();
             }
-            if event.key() == "Escape" {
-                on_close.emit(());
+            match event.key().as_str() {
+                "Escape" if is_doomed => doom.emit(None),
+                "Escape" => on_close.emit(()),
+                _ => {}
             }
         })
     };
-    let list = props.torrents.as_slice();
+    let list = &props.torrents;
+    let failed = |hash: Option<&String>| {
+        let (whose, why) = (*failure).as_ref()?;
+        // What it was done to may have gone.
+        let whose = whose.as_ref().filter(|whose| list.iter().any(|stats| stats.info_hash == **whose));
+        (whose == hash).then_some(why.as_str())
+    };
     html! {
         <div class="sheet-back" onclick={props.on_close.reform(|_| ())}>
-            <section ref={sheet} class="sheet" data-testid="shelf" role="dialog" aria-modal="true" aria-label="Torrents" tabindex="-1"
+            <section ref={sheet.clone()} class="sheet" data-testid="shelf" role="dialog" aria-modal="true" aria-label="Torrents" tabindex="-1"
                 onclick={Callback::from(|event: MouseEvent| event.stop_propagation())} onkeydown={on_key}>
-                <header class="sheet-top">
-                    <h2>{ "Torrents" }</h2>
-                    <span class="sheet-sum" data-testid="shelf-sum">{ sum(list) }</span>
-                    <button type="button" class="quiet" data-testid="shelf-close" aria-label="Close" title="Close"
-                        onclick={props.on_close.reform(|_| ())}>{ icon(Icon::Remove) }</button>
-                </header>
-                if let Some(why) = &*failure { <p class="form-error" data-testid="shelf-error" role="alert">{ why }</p> }
-                if list.is_empty() {
-                    <p class="empty">{ "No torrents yet. What you watch or share is listed here." }</p>
-                }
+                { head(list, failed(None), &sheet, &act, &props.on_close) }
                 <ul class="torrents">
-                    { for list.iter().map(|stats| row(stats, doomed.as_ref() == Some(&stats.info_hash), &doomed, &act)) }
+                    { for list.iter().map(|stats| {
+                        let is_doomed = doomed.as_deref() == Some(stats.info_hash.as_str());
+                        row(&Row { stats, is_doomed, failed: failed(Some(&stats.info_hash)) }, &doom, &act)
+                    }) }
                 </ul>
-                if !list.is_empty() {
-                    <div class="sheet-buttons">
-                        <button type="button" class="secondary" data-testid="pause-all" onclick={act.reform(|_| (None, Act::Pause))}>
-                            { icon(Icon::Pause) }<span>{ "Pause all" }</span></button>
-                        <button type="button" class="secondary" data-testid="resume-all" onclick={act.reform(|_| (None, Act::Resume))}>
-                            { icon(Icon::Play) }<span>{ "Resume all" }</span></button>
-                    </div>
-                }
                 <LimitsForm cached_bytes={cached(list)} />
             </section>
         </div>
     }
 }
 
-fn row(
-    stats: &TorrentStats,
-    is_doomed: bool,
-    doomed: &UseStateHandle<Option<String>>,
-    act: &Callback<(Option<String>, Act)>,
+/// The torrent whose deletion waits for a second word, and what tells so. The focus stays in the sheet meanwhile: without it Escape, Tab and
+/// the player's keys would be the page's.
+#[hook]
+fn use_doomed(sheet: &NodeRef) -> (Option<String>, Callback<Option<String>>) {
+    let doomed = use_state(|| None::<String>);
+    use_effect_with((*doomed).clone(), {
+        let sheet = sheet.clone();
+        move |doomed| match (doomed, sheet.cast::<web_sys::HtmlElement>()) {
+            // What is asked may lie below what is seen.
+            (Some(_), _) => focus_first(&sheet, ".torrent-confirm .secondary"),
+            // Where it cannot have the focus, keys work as before.
+            (None, Some(sheet)) => drop(sheet.focus()),
+            (None, None) => {}
+        }
+    });
+    let setter = doomed.setter();
+    ((*doomed).clone(), Callback::from(move |hash| setter.set(hash)))
+}
+
+/// What stays at the top while the list is scrolled.
+fn head(
+    list: &[TorrentStats],
+    failed: Option<&str>,
+    sheet: &NodeRef,
+    act: &Callback<Deed>,
+    on_close: &Callback<()>,
 ) -> Html {
+    let to_limits = {
+        let sheet = sheet.clone();
+        Callback::from(move |_: MouseEvent| {
+            let form =
+                sheet.cast::<web_sys::Element>().and_then(|sheet| sheet.query_selector(".limits").ok().flatten());
+            if let Some(form) = form {
+                focus_first(&sheet, ".limits input");
+                form.scroll_into_view();
+            }
+        })
+    };
+    html! {
+        <div class="sheet-head">
+            <header class="sheet-top">
+                <h2>{ "Torrents" }</h2>
+                <span class="sheet-sum" data-testid="shelf-sum">{ sum(list) }</span>
+                <button type="button" class="quiet" data-testid="shelf-close" aria-label="Close" title="Close"
+                    onclick={on_close.reform(|_| ())}>{ icon(Icon::Remove) }</button>
+            </header>
+            if list.is_empty() {
+                <p class="empty">{ "No torrents yet. What you watch or share is listed here." }</p>
+            } else {
+                <div class="sheet-buttons">
+                    <button type="button" class="secondary" data-testid="pause-all" onclick={act.reform(|_| (None, Act::Pause))}>
+                        { icon(Icon::Pause) }<span>{ "Pause all" }</span></button>
+                    <button type="button" class="secondary" data-testid="resume-all" onclick={act.reform(|_| (None, Act::Resume))}>
+                        { icon(Icon::Play) }<span>{ "Resume all" }</span></button>
+                    <button type="button" class="quiet" data-testid="to-limits" onclick={to_limits}>{ "Limits" }{ icon(Icon::Down) }</button>
+                </div>
+            }
+            if let Some(why) = failed { <p class="form-error" data-testid="shelf-error" role="alert">{ why }</p> }
+        </div>
+    }
+}
+
+/// A torrent in the list.
+struct Row<'a> {
+    stats: &'a TorrentStats,
+    /// Whether its deletion waits for a second word.
+    is_doomed: bool,
+    /// Why what was to be done to it could not be done.
+    failed: Option<&'a str>,
+}
+
+fn row(row: &Row<'_>, doom: &Callback<Option<String>>, act: &Callback<Deed>) -> Html {
+    let Row { stats, is_doomed, failed } = *row;
     let does = |what: Act| {
         let hash = stats.info_hash.clone();
         act.reform(move |_: MouseEvent| (Some(hash.clone()), what))
     };
-    let dooms = |hash: Option<String>| {
-        let doomed = doomed.clone();
-        Callback::from(move |_: MouseEvent| doomed.set(hash.clone()))
-    };
+    let dooms = |hash: Option<String>| doom.reform(move |_: MouseEvent| hash.clone());
     let stands = matches!(stats.state, TorrentState::Paused | TorrentState::Failed);
     let (go_words, go_icon, go) =
         if stands { ("Resume", Icon::Play, Act::Resume) } else { ("Pause", Icon::Pause, Act::Pause) };
     let kept = stats.keeping == Keeping::Kept;
     let done = format::percent(stats.have_bytes, stats.total_bytes).unwrap_or(0);
+    let named = |what: &str| format!("{what} {}", stats.name);
+    let (does_what, [got, place]) = (activity(stats), cost(stats));
+    let told = format!("{got} · {place}");
     html! {
         <li key={stats.info_hash.clone()} class="torrent" data-testid="torrent" data-hash={stats.info_hash.clone()}
             data-state={state_name(stats.state)} data-keeping={keeping_name(stats.keeping)}>
-            <div class="torrent-text">
-                <span class="torrent-name">{ &stats.name }</span>
-                <span class="torrent-detail" data-testid="torrent-activity">{ activity(stats) }</span>
-                <span class="torrent-detail" data-testid="torrent-cost">{ cost(stats) }</span>
-                <span class="bar" role="presentation"><span style={format!("width: {done}%")}></span></span>
-            </div>
+            <span class="torrent-name" title={stats.name.clone()}>{ &stats.name }</span>
             <span class="torrent-buttons">
-                <button type="button" class="quiet" data-testid="torrent-go" aria-label={go_words} title={go_words} onclick={does(go)}>
+                <button type="button" class="quiet" data-testid="torrent-go" aria-label={named(go_words)} title={go_words} onclick={does(go)}>
                     { icon(go_icon) }</button>
                 if stats.keeping != Keeping::Own {
                     <button type="button" class={classes!("quiet", kept.then_some("on"))} data-testid="torrent-keep"
-                        aria-pressed={if kept { "true" } else { "false" }} aria-label="Keep"
+                        aria-pressed={if kept { "true" } else { "false" }} aria-label={named("Keep")}
                         title={if kept { "It is kept. Click to let it make room for others." } else { "Keep it: it is not deleted to make room for others." }}
                         onclick={does(if kept { Act::Release } else { Act::Keep })}>{ icon(Icon::Keep) }</button>
                 }
-                <button type="button" class="quiet" data-testid="torrent-delete" aria-label="Delete" title="Delete"
+                <button type="button" class="quiet" data-testid="torrent-delete" aria-label={named("Delete")} title="Delete"
                     onclick={dooms(Some(stats.info_hash.clone()))}>{ icon(Icon::Bin) }</button>
             </span>
+            <span class={classes!("torrent-detail", stats.error.is_some().then_some("failed"))} data-testid="torrent-activity"
+                title={does_what.clone()}>{ &does_what }</span>
+            <span class="torrent-detail torrent-cost" data-testid="torrent-cost" title={told}>
+                <span>{ got }</span><span class="torrent-dot">{ " · " }</span><span>{ place }</span>
+            </span>
+            <span class="bar" role="presentation"><span style={format!("width: {done}%")}></span></span>
             if is_doomed {
                 <div class="torrent-confirm" data-testid="torrent-confirm" role="alert">
                     <span>{ warning(stats) }</span>
@@ -166,6 +225,7 @@ fn row(
                     <button type="button" class="secondary" data-testid="confirm-cancel" onclick={dooms(None)}>{ "Cancel" }</button>
                 </div>
             }
+            if let Some(why) = failed { <p class="form-error" data-testid="shelf-error" role="alert">{ why }</p> }
         </li>
     }
 }
@@ -210,11 +270,11 @@ fn swarm(stats: &TorrentStats) -> String {
         return String::new();
     };
     let leechers = format::counted(leechers, "leecher", "leechers");
-    format!(" · {} and {leechers} in the swarm", format::counted(seeders, "seeder", "seeders"))
+    format!(" · {}, {leechers}", format::counted(seeders, "seeder", "seeders"))
 }
 
-/// What a torrent has, gave and costs.
-fn cost(stats: &TorrentStats) -> String {
+/// What a torrent has and gave, and what it costs.
+fn cost(stats: &TorrentStats) -> [String; 2] {
     let (have, total) = (format::bytes(stats.have_bytes), format::bytes(stats.total_bytes));
     let size = if stats.have_bytes >= stats.total_bytes { total } else { format!("{have} of {total}") };
     let given = format!("gave {}{}", format::bytes(stats.uploaded_bytes), ratio(stats));
@@ -223,7 +283,7 @@ fn cost(stats: &TorrentStats) -> String {
         Keeping::Kept => format!("{} on the disk, kept", format::bytes(stats.disk_bytes)),
         Keeping::Cached => format!("{} on the disk", format::bytes(stats.disk_bytes)),
     };
-    [size, given, place].join(" · ")
+    [format!("{size} · {given}"), place]
 }
 
 /// How often a torrent gave what it has.
@@ -295,11 +355,11 @@ mod tests {
             activity(&TorrentStats { counted: Some(Counted { seeders, leechers }), ..cached.clone() })
         };
         assert_eq!(counted(0, 1), activity(&cached));
-        assert_eq!(counted(3, 1), activity(&cached) + " · 3 seeders and 1 leecher in the swarm");
-        assert_eq!(cost(&cached), "500 MB of 2.0 GB · gave 250 MB (ratio 0.50) · 500 MB on the disk");
+        assert_eq!(counted(3, 1), activity(&cached) + " · 3 seeders, 1 leecher");
+        assert_eq!(cost(&cached), ["500 MB of 2.0 GB · gave 250 MB (ratio 0.50)", "500 MB on the disk"]);
         let own = stats(Keeping::Own, 2_000_000_000, 0);
-        assert_eq!(cost(&own), "2.0 GB · gave 0 B (ratio 0.00) · your own file");
-        assert_eq!(cost(&stats(Keeping::Kept, 0, 0)), "0 B of 2.0 GB · gave 0 B · 0 B on the disk, kept");
+        assert_eq!(cost(&own), ["2.0 GB · gave 0 B (ratio 0.00)", "your own file"]);
+        assert_eq!(cost(&stats(Keeping::Kept, 0, 0)), ["0 B of 2.0 GB · gave 0 B", "0 B on the disk, kept"]);
         // What is the person's own is neither counted nor ever deleted.
         assert_eq!(sum(&[cached.clone(), own.clone()]), "2 torrents, 500 MB on the disk");
         assert!(warning(&own).contains("stays where it is") && warning(&cached).contains("500 MB"));
