@@ -85,10 +85,10 @@ struct State {
     extractor: Option<Extractor>,
     /// Whether the extractor's bytes are being read.
     extracts: bool,
-    /// What looks into the film, what reads a subtitle file or the film's lines, and what reads the person's own file.
+    /// What looks into the film, what reads a subtitle file or the film's lines, and what reads the person's own files.
     probing: Option<Task>,
     reading: Option<Task>,
-    taking: Option<Task>,
+    taking: Vec<Task>,
 }
 
 impl Captions {
@@ -199,7 +199,7 @@ impl Captions {
                 }
             }
         });
-        self.core.state.borrow_mut().taking = Some(taking);
+        self.core.state.borrow_mut().taking.push(taking);
     }
 
     /// What there is to see now.
