@@ -10,7 +10,8 @@ use std::process::Command;
 pub enum Media {
     /// H.264 and AAC in an mp4 whose index comes first; 640x360, 60 s.
     Mp4,
-    /// H.264 and AAC in Matroska, and subtitles called German: each second is a line, `Zeile 7`. 640x360, 60 s.
+    /// H.264 and AAC in Matroska, and subtitles called German: each second is a line, `Zeile 7`; and some in English as on a Blu-ray disc,
+    /// which are pictures. 640x360, 60 s.
     Mkv,
     /// A short mp4, 320x180, 12 s, for what only needs to be a video.
     Short,
@@ -19,7 +20,7 @@ pub enum Media {
 }
 
 /// Counts up whenever what is made changes, so that old files are not taken for new ones.
-const VERSION: u32 = 2;
+const VERSION: u32 = 5;
 
 impl Media {
     /// The name of the file.
@@ -126,19 +127,19 @@ impl Media {
         if self == Self::Mkv {
             let lines = folder.join("lines.srt");
             std::fs::write(&lines, subtitles(seconds, "<i>Zeile</i>")).context("write subtitles")?;
-            ffmpeg.arg("-i").arg(lines).args([
-                "-c:s",
-                "srt",
-                "-metadata:s:s:0",
-                "language=ger",
-                "-disposition:s:0",
-                "0",
-            ]);
+            let pictures = folder.join("pictures.sup");
+            // The ends of two pictures, at seconds 1 and 2.
+            let ends = b"PG\0\x01\x5f\x90\0\0\0\0\x80\0\0PG\0\x02\xbf\x20\0\0\0\0\x80\0\0";
+            std::fs::write(&pictures, ends).context("write pictures")?;
+            ffmpeg.arg("-i").arg(lines).args(["-f", "sup", "-i"]).arg(pictures);
+            // First, as on a disc: WebKitGTK fails on what comes first.
+            ffmpeg.args(["-map", "0", "-map", "1", "-map", "3", "-map", "2", "-c:s:0", "copy", "-c:s:1", "srt"]);
+            ffmpeg.args(["-metadata:s:s:0", "language=eng", "-metadata:s:s:1", "language=ger", "-disposition:s", "0"]);
         }
         ffmpeg
             .args(["-vf", &format!("{counter},noise=alls=12:allf=t")])
             .args(["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-g", "50", "-b:v", "1400k"])
-            .args(["-c:a", "aac", "-b:a", "96k", "-shortest"]);
+            .args(["-c:a", "aac", "-b:a", "96k", "-t", &seconds.to_string()]);
         Ok(())
     }
 }

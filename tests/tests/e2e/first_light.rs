@@ -10,6 +10,9 @@ const SEED_KIB_PER_S: u32 = 1500;
 /// Where the film is left, in seconds: beyond its beginning, before its end.
 const LEFT_AT: u32 = 35;
 
+/// Where the film stands while its subtitles are looked at, in seconds: in the middle of a line.
+const STANDS_AT: f64 = 20.5;
+
 const FETCHED_WITHIN: Duration = Duration::from_secs(60);
 
 async fn shows_the_picture(desktop: &Desktop, media: Media) -> Result<()> {
@@ -118,11 +121,7 @@ async fn a_pasted_magnet_link_to_matroska_plays() -> Result<()> {
     std::fs::write(&own, format!("\u{feff}{}", subtitles(60, "Réplique")).replace('\n', "\r\n"))?;
     desktop.drop_files(&case, &[&own]).await?;
     desktop.shows_line("Réplique").await?;
-    desktop.js("$('captions').click()").await?;
-    let offered = "$$('caption-choice').map(choice => choice.innerText.trim()).join() === 'Off,German,Mine.fr'";
-    desktop.until(offered).await?;
-    desktop.shot("menu").await?;
-    desktop.js("$('captions').click()").await?;
+    others_subtitles(&case, &desktop).await?;
     desktop.playlist_is(&[Media::Mkv.title()]).await?;
 
     // What comes next is there in time: its beginning, and no more of it.
@@ -136,21 +135,74 @@ async fn a_pasted_magnet_link_to_matroska_plays() -> Result<()> {
     Ok(())
 }
 
+/// Files of other kinds and encodings, what the film has that cannot be shown, and lines that come too early.
+async fn others_subtitles(case: &Case, desktop: &Desktop) -> Result<()> {
+    // The film stands meanwhile: each line is shown for a second alone, and a slow machine would come to the film's end.
+    desktop.click("play-toggle").await?;
+    desktop.state_is("PAUSED").await?;
+    desktop.slide("seek", STANDS_AT).await?;
+    desktop.until(&format!("Math.abs(video().currentTime - {STANDS_AT}) < 0.2 && !video().seeking")).await?;
+    let vtt = case.scratch().join("Zwei.vtt");
+    let text = format!("\u{feff}WEBVTT\n\n{}", subtitles(60, "<v Ann>Zeile</v>").replace(',', "."));
+    std::fs::write(&vtt, text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>())?;
+    let ass = case.scratch().join("Drei.ass");
+    let line =
+        |n: u32| format!("Dialogue: 0,0:00:{n:02}.00,0:00:{n:02}.99,Top,,0,0,0,,{{\\pos(9,9)}}Строка{{\\i0}} {n}\n");
+    let events: String = (0..60).map(line).collect();
+    let head = "[V4+ Styles]\nFormat: Name, Italic\nStyle: Top,-1\n[Events]\n\
+                Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n";
+    std::fs::write(&ass, format!("{head}{events}").chars().map(windows_1251).collect::<Vec<_>>())?;
+    desktop.drop_files(case, &[&vtt, &ass]).await?;
+    desktop.js("$('captions').click()").await?;
+    // The one that is read last is shown by itself.
+    let offered =
+        "$$('caption-choice').map(choice => choice.innerText.trim()).sort().join() === 'Drei,German,Mine.fr,Off,Zwei'";
+    desktop.until(offered).await?;
+    desktop.shows_subtitles("Zwei", "<v Ann>Zeile</v>").await?;
+    desktop.shows_subtitles("Drei", "<i>Строка</i>").await?;
+    desktop.until("[...video().textTracks].some(track => track.activeCues?.[0]?.line === 0)").await?;
+
+    desktop.js("$('captions').click()").await?;
+    desktop.until("$('caption-lacking')?.innerText.startsWith('The film also has English as pictures')").await?;
+    desktop.js("for (let n = 0; n < 12; n++) $('caption-later').click()").await?;
+    desktop.until("$('caption-delay').dataset.ms === '1200'").await?;
+    desktop.shot("menu").await?;
+    desktop.js("$('captions').click()").await?;
+    desktop.js("document.body.dispatchEvent(new KeyboardEvent('keydown', { key: 'g', bubbles: true }))").await?;
+    desktop.until("$('player-told')?.innerText === 'Subtitles 1.1 s later'").await?;
+    desktop.shot("shifted").await?;
+    let shifted = "lines().length === 1 && lines()[0] === `<i>Строка</i> ${Math.floor(video().currentTime - 1.1)}`";
+    desktop.until(shifted).await?;
+    // It is this file's, and this film's.
+    desktop.shows_subtitles("German", "<i>Zeile</i>").await?;
+    desktop.click("play-toggle").await?;
+    desktop.state_is("PLAYING").await
+}
+
+/// A letter in what Russian Windows wrote before Unicode.
+fn windows_1251(letter: char) -> u8 {
+    match u32::from(letter) {
+        cyrillic @ 0x410..=0x44f => u8::try_from(cyrillic - 0x410 + 0xc0).expect("the range fits"),
+        ascii => u8::try_from(ascii).expect("ASCII"),
+    }
+}
+
 #[tokio::test]
 async fn a_dropped_video_plays_and_the_playlist_goes_on() -> Result<()> {
     let case = Case::begin("dropped-video").await?;
     let desktop = Desktop::start(&case, "ada", Launch::default()).await?;
     desktop.start_room("Ada").await?;
-    let (short, mkv) = (Media::Short.file()?, Media::Mkv.file()?);
-    desktop.drop_files(&case, &[&short]).await?;
-    desktop.playlist_is(&[Media::Short.title()]).await?;
-    shows_the_picture(&desktop, Media::Short).await?;
+    let (first, next) = (Media::Mp4.file()?, Media::Mkv.file()?);
+    desktop.drop_files(&case, &[&first]).await?;
+    desktop.playlist_is(&[Media::Mp4.title()]).await?;
+    shows_the_picture(&desktop, Media::Mp4).await?;
     desktop.shot("plays").await?;
 
-    desktop.drop_files(&case, &[&mkv]).await?;
-    desktop.playlist_is(&[Media::Short.title(), Media::Mkv.title()]).await?;
+    desktop.drop_files(&case, &[&next]).await?;
+    desktop.playlist_is(&[Media::Mp4.title(), Media::Mkv.title()]).await?;
     desktop.shot("two-items").await?;
     // The first comes to its end by itself.
+    desktop.slide("seek", f64::from(Media::Mp4.seconds()) - 3.0).await?;
     desktop.playlist_is(&[Media::Mkv.title()]).await?;
     shows_the_picture(&desktop, Media::Mkv).await?;
     desktop.shot("next-item").await?;
