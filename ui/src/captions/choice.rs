@@ -120,6 +120,8 @@ pub(super) fn sentence(error: &impl ToString) -> String {
 fn label(language: Option<Language>, forced: bool, note: &str) -> String {
     let mut label = match (language, note.trim()) {
         (Some(language), "") => language.name.to_owned(),
+        // "English SDH" is told already.
+        (Some(language), note) if note.to_lowercase().starts_with(&language.name.to_lowercase()) => note.to_owned(),
         (Some(language), note) => format!("{} · {note}", language.name),
         (None, "") => NAMELESS.to_owned(),
         (None, note) => note.to_owned(),
@@ -153,6 +155,7 @@ mod tests {
             found,
             [row("German (forced)", Some("de"), 7), row("English · SDH", Some("en"), 8), row("Subtitles", None, 5)]
         );
+        assert_eq!(label(language("eng"), false, "english SDH"), "english SDH");
         assert_eq!(named("/a/b/My.Film.german.srt"), ("My.Film.german".to_owned(), Some("de")));
         assert_eq!(sentence(&"no lines"), "No lines.");
     }
