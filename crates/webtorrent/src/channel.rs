@@ -4,6 +4,7 @@
 //! [`Connector`] is what the rest of the crate knows of WebRTC; [`WebRtc`] is the one there is.
 
 mod addresses;
+mod checks;
 mod drive;
 mod early;
 mod gathering;

@@ -1,14 +1,11 @@
 //! Tokio for webrtc-rs, with larger UDP buffers, sockets that lose nothing at the beginning, and names of servers that hold
 //! nothing up.
 
-use super::{early::Early, names::Names};
-use std::{
-    future::Future,
-    io, net,
-    pin::Pin,
-    sync::{Arc, atomic::AtomicBool},
-    time::Duration,
+use super::{
+    early::{Beginning, Early},
+    names::Names,
 };
+use std::{future::Future, io, net, pin::Pin, sync::Arc, time::Duration};
 use webrtc::runtime::{
     AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime, TokioRuntime,
 };
@@ -22,13 +19,13 @@ const SOCKET_BYTES: usize = 4 << 20;
 #[derive(Debug)]
 pub(super) struct BufferedTokio {
     names: Arc<Names>,
-    has_spoken: Arc<AtomicBool>,
+    beginning: Arc<Beginning>,
 }
 
 impl BufferedTokio {
     /// `names` are those of all connections.
-    pub(super) fn new(names: Arc<Names>) -> Self {
-        Self { names, has_spoken: Arc::default() }
+    pub(super) fn new(names: Arc<Names>, beginning: Arc<Beginning>) -> Self {
+        Self { names, beginning }
     }
 }
 
@@ -48,7 +45,7 @@ impl Runtime for BufferedTokio {
             tracing::debug!(%error, "the socket's buffers stay small");
         }
         let udp = TokioRuntime.wrap_udp_socket(socket)?;
-        Ok(Arc::new(Early::new(udp, self.has_spoken.clone())))
+        Ok(Arc::new(Early::new(udp, self.beginning.clone())))
     }
 
     fn wrap_tcp_listener(&self, listener: net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {

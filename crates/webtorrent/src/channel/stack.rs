@@ -3,6 +3,7 @@
 use super::{
     Channel, ConnectError, Connector, IceConfig, IceServer, MESSAGE_BYTES_MAX, Opening, PendingOffer, addresses,
     drive::drive,
+    early::Beginning,
     gathering::{Gathering, Servers},
     lock,
     names::Names,
@@ -98,13 +99,19 @@ impl WebRtc {
             failed: CancellationToken::new(),
             channel: Mutex::new(Some(open)),
         });
-        let builder = self.builder(addresses, handler.clone());
+        let beginning = Arc::new(Beginning::default());
+        let builder = self.builder(addresses, handler.clone(), beginning.clone());
         let building = Box::pin(builder.build());
         let connection = building.await.map_err(local)?;
-        Ok(Peer { connection: Some(Arc::new(connection)), handler, channel, stack: self.clone() })
+        Ok(Peer { connection: Some(Arc::new(connection)), handler, beginning, channel, stack: self.clone() })
     }
 
-    fn builder(&self, addresses: Vec<SocketAddr>, handler: Arc<Handler>) -> PeerConnectionBuilder<SocketAddr> {
+    fn builder(
+        &self,
+        addresses: Vec<SocketAddr>,
+        handler: Arc<Handler>,
+        beginning: Arc<Beginning>,
+    ) -> PeerConnectionBuilder<SocketAddr> {
         let config = &*self.config;
         let server = |server: &IceServer| RTCIceServer {
             urls: vec![server.url.clone()],
@@ -130,7 +137,7 @@ impl WebRtc {
             .with_setting_engine(settings)
             .with_handler(handler)
             .with_udp_addrs(addresses)
-            .with_runtime(Arc::new(BufferedTokio::new(self.names.clone())))
+            .with_runtime(Arc::new(BufferedTokio::new(self.names.clone(), beginning)))
     }
 }
 
@@ -148,6 +155,7 @@ impl Connector for WebRtc {
         let channel = connection.create_data_channel("streamshare", None).await.map_err(local)?;
         let offer = connection.create_offer(None).await.map_err(local)?;
         let sdp = peer.describe(offer).await?;
+        peer.beginning.offered(&sdp);
         Ok((sdp, Box::new(Offered { peer, channel })))
     }
 
@@ -220,6 +228,7 @@ struct Peer {
     /// Always there until dropped.
     connection: Option<Arc<dyn PeerConnection>>,
     handler: Arc<Handler>,
+    beginning: Arc<Beginning>,
     channel: oneshot::Receiver<Arc<dyn DataChannel>>,
     stack: WebRtc,
 }
@@ -320,6 +329,7 @@ impl PendingOffer for Offered {
         let Self { peer, channel } = *self;
         timeout(peer.stack.config.connect_time, async move {
             peer.connection().set_remote_description(answer).await.map_err(description)?;
+            peer.beginning.answered();
             peer.open(channel).await
         })
         .await
