@@ -113,6 +113,8 @@ pub(super) struct Follower {
     /// When someone last changed the room's course, and when a correction could be seen.
     changed_at: MonoTime,
     nudged_at: Option<MonoTime>,
+    /// Whether it was near the room since.
+    nudge_helped: bool,
     probing: Option<MonoTime>,
     room_plays: bool,
     /// Set while the room waits for this player: whether it can go on.
@@ -148,6 +150,7 @@ impl Follower {
             settled_at: MonoTime::default(),
             changed_at: MonoTime::default(),
             nudged_at: None,
+            nudge_helped: false,
             probing: None,
             room_plays: false,
             recovered: None,

@@ -11,7 +11,7 @@ use streamshare_protocol::{MediaTime, PlaybackState};
 const CALM_AFTER: Duration = Duration::from_secs(10);
 const NUDGE_EVERY_CALM: Duration = Duration::from_secs(60);
 const NUDGE_EVERY: Duration = Duration::from_secs(2);
-/// So far off, in milliseconds, people in one room hear an echo: this is worth more pictures that stand.
+/// So far off, in milliseconds, people in one room hear an echo: this is worth more pictures that stand, if the last one helped.
 const FAR_MS: f64 = 80.0;
 const NUDGE_EVERY_FAR: Duration = Duration::from_secs(10);
 /// How far it may be ahead and behind, in milliseconds: less than a frame at 24 per second.
@@ -60,12 +60,14 @@ impl Follower {
             self.probing = Some(now);
             return self.correct(target, report, now, out);
         }
+        // On a machine that is too slow it never comes near, and each try costs a stall.
+        self.nudge_helped |= error_ms.abs() < FAR_MS / 2.0;
         let calm = now.since(self.changed_at) >= CALM_AFTER;
         let every = match self.nudged_at {
             _ if !calm => NUDGE_EVERY,
             // What was not worth a seek at first is so now that it stays.
             None => CALM_AFTER,
-            Some(_) if error_ms.abs() > FAR_MS => NUDGE_EVERY_FAR,
+            Some(_) if error_ms.abs() > FAR_MS && self.nudge_helped => NUDGE_EVERY_FAR,
             Some(_) => NUDGE_EVERY_CALM,
         };
         if now.since(self.nudged_at.unwrap_or(self.changed_at)) < every {
@@ -77,6 +79,7 @@ impl Follower {
         let is_behind = error_ms > noise_ms.max(behind_ms_max) && self.may_seek(now);
         if is_ahead || is_behind {
             self.nudged_at = Some(now);
+            self.nudge_helped = false;
             self.nudging = is_ahead;
             self.halt(now, out);
         }
