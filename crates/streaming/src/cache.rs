@@ -6,7 +6,6 @@
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -188,16 +187,14 @@ async fn thin_out(inner: &Arc<Inner>, torrent: &Arc<Torrent>, limit: u64, excess
     let has = |piece: u32| notes.get(piece as usize / 8).is_some_and(|bits| bits & (0x80 >> (piece % 8)) != 0);
     let (there, unfinished): (Vec<u32>, Vec<u32>) =
         (0..torrent.info.piece_count).filter(|piece| !dropped.contains(piece)).partition(|piece| has(*piece));
-    let has_failed = torrent.is_out_of_space();
-    let freed = if has_failed { 0 } else { clear(torrent, &places, &unfinished, limit).await };
-    let excess = excess.saturating_sub(freed);
     let mut pieces = expendable(&places, &torrent.readers.places(), &there, limit, excess);
+    let has_failed = torrent.is_out_of_space();
     if has_failed {
         // What was begun is begun anew.
         pieces.extend(unfinished);
     }
     if pieces.is_empty() {
-        return freed;
+        return 0;
     }
     // From now on only what is read is fetched.
     if !has_failed
@@ -220,40 +217,6 @@ async fn thin_out(inner: &Arc<Inner>, torrent: &Arc<Torrent>, limit: u64, excess
         }
         Err(_) => 0,
     }
-}
-
-/// Frees what the disk has of pieces that nobody has: what came before a kill and was not noted, or was begun and left. Answers how many
-/// bytes that were.
-async fn clear(torrent: &Arc<Torrent>, places: &Places, unfinished: &[u32], limit: u64) -> u64 {
-    // Else they may be on their way. Once is enough: a running engine leaves little.
-    let may_come = torrent.handle.only_files().is_none_or(|only| !only.is_empty());
-    if may_come || torrent.is_cleared.swap(true, Ordering::Relaxed) {
-        return 0;
-    }
-    let pieces = expendable(places, &torrent.readers.places(), unfinished, limit, u64::MAX);
-    let parts = places.files.iter().enumerate().filter(|(_, place)| place.length > 0).filter_map(|(index, _)| {
-        let ranges: Vec<_> = pieces.iter().filter_map(|piece| places.part_in_file(*piece, index)).collect();
-        Some((torrent.file_path(index)?, ranges)).filter(|(_, ranges)| !ranges.is_empty())
-    });
-    let parts: Vec<_> = parts.collect();
-    let freed = tokio::task::spawn_blocking(move || {
-        parts.into_iter().map(|(path, ranges)| give_back(&path, &ranges).unwrap_or(0)).sum()
-    });
-    let freed: u64 = freed.await.unwrap_or(0);
-    if freed > 0 {
-        tracing::debug!(info_hash = %torrent.info.info_hash, freed, "what nobody has is off the disk");
-    }
-    freed
-}
-
-/// Gives parts of a file back to the disk; answers how many bytes it took up for them. Blocks on the disk.
-fn give_back(path: &Path, ranges: &[(u64, u64)]) -> io::Result<u64> {
-    let file = OpenOptions::new().write(true).open(path)?;
-    let before = crate::life::allocated(path)?;
-    for (offset, length) in ranges {
-        punch(&file, *offset, *length)?;
-    }
-    Ok(before.saturating_sub(crate::life::allocated(path)?))
 }
 
 /// Which of the pieces that are there to drop, to free so many bytes: none near a place that is read, and the farthest behind first, then

@@ -243,7 +243,7 @@ fn disk_bytes(torrent: &Torrent, record: &Record) -> u64 {
 
 /// What a file takes up: a file with holes is longer.
 #[cfg(unix)]
-pub(crate) fn allocated(path: &Path) -> std::io::Result<u64> {
+fn allocated(path: &Path) -> std::io::Result<u64> {
     /// The unit of `st_blocks`, whatever the file system's own is (stat(3type)).
     const BLOCK: u64 = 512;
     use std::os::unix::fs::MetadataExt;
@@ -251,6 +251,6 @@ pub(crate) fn allocated(path: &Path) -> std::io::Result<u64> {
 }
 
 #[cfg(not(unix))]
-pub(crate) fn allocated(path: &Path) -> std::io::Result<u64> {
+fn allocated(path: &Path) -> std::io::Result<u64> {
     Ok(std::fs::metadata(path)?.len())
 }

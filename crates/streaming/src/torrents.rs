@@ -25,8 +25,6 @@ pub(crate) struct Torrent {
     pub(crate) cancel: CancellationToken,
     /// Held while its selection of files is changed, and while it is paused or resumed.
     pub(crate) selecting: tokio::sync::Mutex<()>,
-    /// Whether the disk was rid of what nobody has of it.
-    pub(crate) is_cleared: AtomicBool,
     /// What librqbit told of its uploads the last time.
     pub(crate) uploaded_bytes: AtomicU64,
     /// What its files take up, when it was looked at last.
@@ -67,7 +65,6 @@ impl Torrent {
             handle,
             cancel,
             selecting: tokio::sync::Mutex::default(),
-            is_cleared: AtomicBool::default(),
             uploaded_bytes: AtomicU64::default(),
             disk_bytes: AtomicU64::default(),
             is_insisted: AtomicBool::default(),
