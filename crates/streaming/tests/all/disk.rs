@@ -84,6 +84,9 @@ async fn a_full_disk_and_one_that_cannot_be_written_are_told_and_stop_nothing_el
     viewer.wait_for(long, State::Failed("there is no space left on the disk".into())).await;
     viewer.engine.set_limits(Limits { cache_bytes: NonZeroU64::new(u64::MAX), ..Limits::default() });
     eventually(|| viewer.engine.stats(short), Option::is_none).await;
+    // A request before it goes on is refused at once.
+    let goes_on = |state: &Option<State>| state.as_ref().is_some_and(|state| !matches!(state, State::Failed(_)));
+    eventually(|| viewer.engine.stats(long).map(|stats| stats.state), goes_on).await;
     assert!(fetch(&viewer, long).await == long_bytes);
     assert_eq!(viewer.engine.stats(film).unwrap().have_bytes, 8 * MIB as u64, "what is kept was dropped");
     viewer.engine.shutdown().await;
