@@ -244,11 +244,18 @@ impl Page {
     /// # Errors
     /// When it does not in time.
     pub async fn plays(&self) -> Result<()> {
-        let from =
-            self.until("video() && video().videoWidth > 0 && video().currentTime > 0 && { t: video().currentTime }");
-        let from = from.await?["t"].as_f64().unwrap_or_default();
+        self.plays_within(LIMIT).await
+    }
+
+    /// As [`Page::plays`], with another limit for the picture, and for its time.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn plays_within(&self, limit: Duration) -> Result<()> {
+        let begun = "video() && video().videoWidth > 0 && video().currentTime > 0 && { t: video().currentTime }";
+        let from = self.until_within(limit, begun).await?["t"].as_f64().unwrap_or_default();
         let moved = format!("!video().paused && (video().currentTime > {from} + 0.5 || video().currentTime < {from})");
-        self.until(&moved).await.map(drop)
+        self.until_within(limit, &moved).await.map(drop)
     }
 
     /// Chooses the subtitles of a name, and waits for one of their lines that is of the second that plays.
