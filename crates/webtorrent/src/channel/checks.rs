@@ -15,7 +15,6 @@ use rtc_stun::{
 use std::{fmt, net::SocketAddr, sync::Arc};
 
 /// What a check has to know of our offer.
-#[derive(Clone)]
 pub(super) struct Credentials {
     fragment: String,
     password: String,
