@@ -208,7 +208,14 @@ impl Layout {
         if pieces.len() % 20 != 0 || pieces.len() as u64 / 20 != expected {
             return Err(bad(format!("it has {} piece hashes for {expected} pieces", pieces.len() / 20)));
         }
-        let private = info.get("private").and_then(Value::as_integer).is_some_and(|private| private != 0);
+        // librqbit reads it as a byte that must be 0 or 1, and overflows.
+        let private = match info.get("private") {
+            None => false,
+            Some(flag) => match flag.as_integer() {
+                Some(flag @ (0 | 1)) => flag == 1,
+                _ => return Err(bad("whether it is private is unclear")),
+            },
+        };
         Ok(Self { lengths, piece_count: pieces.len() / 20, is_multi_file, private })
     }
 
@@ -390,6 +397,7 @@ mod tests {
                 ("name", text("a.mp4")),
                 ("piece length", integer(PIECE)),
                 ("pieces", hashes(1)),
+                ("private", integer(1)),
             ];
             let mut values = values.map(|(name, old)| (name, if name == key { value.to_vec() } else { old })).to_vec();
             values.retain(|(_, value)| !value.is_empty());
@@ -415,6 +423,9 @@ mod tests {
             (with("length", b""), "it has no files"),
             (with("name", b""), "its file has no name"),
             (with("name", &text("")), "its file has no name"),
+            (with("private", &integer(2)), "whether it is private is unclear"),
+            (with("private", &integer(max >> 10)), "whether it is private is unclear"),
+            (with("private", &text("1")), "whether it is private is unclear"),
             (
                 dict(&[
                     ("file tree", b"de"),
@@ -492,6 +503,8 @@ mod tests {
             "1:/",
             "4:attr1:p",
             "7:privatei1e",
+            "7:privatei256e",
+            "i-9223372036854775808e",
             "6:lengthi1e",
             "12:piece lengthi16384e",
             "10:name.utf-83:a:b",
