@@ -6,10 +6,12 @@
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use librqbit::TorrentMetadata;
 use tokio::time::Instant;
 
 use crate::engine::Inner;
@@ -283,6 +285,40 @@ fn drop_pieces(torrent: &Torrent, places: &Places, pieces: &BTreeSet<u32>) -> io
         }
     }
     Ok(freed)
+}
+
+/// Takes off the disk what it has of a download's pieces that `notes` do not name: what came just before a kill, or was begun. librqbit
+/// fetches it anew, and nobody else would ever drop it. To be done before librqbit reads or writes any of it. Blocks on the disk.
+pub(crate) fn clear(notes: &Path, folder: &Path, metadata: &TorrentMetadata) -> io::Result<()> {
+    let have = match std::fs::read(notes) {
+        Ok(have) => have,
+        // Then all is checked.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let pieces = metadata.lengths().total_pieces();
+    // What librqbit does not believe in, it checks.
+    if have.len() != pieces.div_ceil(8) as usize {
+        return Ok(());
+    }
+    let places = Places::of(metadata);
+    for (index, (info, place)) in metadata.file_infos.iter().zip(&places.files).enumerate() {
+        let of_file = places.pieces_of(index).filter(|_| place.length > 0);
+        let missing = of_file.filter(|piece| have[*piece as usize / 8] & (0x80 >> (piece % 8)) == 0);
+        let mut parts: Vec<(u64, u64)> = Vec::new();
+        for (offset, length) in missing.filter_map(|piece| places.part_in_file(piece, index)) {
+            match parts.last_mut() {
+                Some((start, before)) if *start + *before == offset => *before += length,
+                _ => parts.push((offset, length)),
+            }
+        }
+        let file = match OpenOptions::new().write(true).open(folder.join(&info.relative_filename)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            file => file?,
+        };
+        parts.into_iter().try_for_each(|(offset, length)| punch(&file, offset, length))?;
+    }
+    Ok(())
 }
 
 /// Gives a part of a file back to the disk; it keeps its length.

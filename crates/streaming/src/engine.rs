@@ -86,6 +86,7 @@ impl Engine {
         let funnel = Funnel::start(&config.network, session::peer_limit(&config), &tasks, cancel.clone());
         let funnel = funnel.await.map_err(StartError::Listen)?;
         let factory = Factory {
+            state_dir: config.state_dir.clone(),
             registry: registry.clone(),
             holes: holes.clone(),
             funnel: funnel.clone(),

@@ -156,7 +156,7 @@ pub(crate) fn folder(state_dir: &Path) -> PathBuf {
 }
 
 /// librqbit's notes of which pieces are there.
-fn notes_of(state_dir: &Path, info_hash: InfoHash) -> PathBuf {
+pub(crate) fn notes_of(state_dir: &Path, info_hash: InfoHash) -> PathBuf {
     session::folder(state_dir).join(format!("{info_hash}.bitv"))
 }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::{Arc, PoisonError};
 
 use librqbit::api::TorrentIdOrHash;
-use librqbit::{Api, ManagedTorrent, Session};
+use librqbit::{Api, ManagedTorrent, Session, TorrentMetadata};
 
 use crate::torrents::Torrent;
 use crate::{Engine, InfoHash, Ready};
@@ -120,6 +120,12 @@ pub(crate) struct Place {
 }
 
 impl Places {
+    pub(crate) fn of(metadata: &TorrentMetadata) -> Self {
+        let place = |file: &librqbit::file_info::FileInfo| Place { offset: file.offset_in_torrent, length: file.len };
+        let files = metadata.file_infos.iter().map(place).collect();
+        Self { piece_length: u64::from(metadata.lengths().default_piece_length()), files }
+    }
+
     /// The piece that holds a byte of a file.
     pub(crate) fn piece_at(&self, file_index: usize, position: u64) -> Option<u32> {
         let file = self.files.get(file_index)?;
@@ -144,10 +150,7 @@ impl Places {
 
 /// Nothing where librqbit does not know the torrent's contents.
 pub(crate) fn places(handle: &ManagedTorrent) -> Option<Places> {
-    let metadata = handle.metadata.load_full()?;
-    let place = |file: &librqbit::file_info::FileInfo| Place { offset: file.offset_in_torrent, length: file.len };
-    let files = metadata.file_infos.iter().map(place).collect();
-    Some(Places { piece_length: u64::from(metadata.lengths().default_piece_length()), files })
+    Some(Places::of(&*handle.metadata.load_full()?))
 }
 
 /// The ranges of a file's bytes whose pieces are there.

@@ -8,6 +8,7 @@ use librqbit::api::TorrentIdOrHash;
 use librqbit::{AddTorrent, AddTorrentOptions, Session};
 
 use crate::engine::Inner;
+use crate::handover::notes_of;
 use crate::holes::AllHoles;
 use crate::metainfo::Metainfo;
 use crate::registry::{Record, Registry, SharedFile};
@@ -220,7 +221,7 @@ fn choose_place(
     let record = Record { folder, shared, trackers, life };
     let access = |path: &Path, error| file_access(path, &error);
     if record.shared.is_some() {
-        let bitfield = session::folder(&inner.config.state_dir).join(format!("{info_hash}.bitv"));
+        let bitfield = notes_of(&inner.config.state_dir, info_hash);
         std::fs::write(&bitfield, session::all_pieces(piece_count)).map_err(|error| access(&bitfield, error))?;
     } else {
         std::fs::create_dir_all(&record.folder).map_err(|error| access(&record.folder, error))?;

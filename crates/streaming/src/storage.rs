@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::checks::Checks;
 use crate::funnel::Funnel;
+use crate::handover::notes_of;
 use crate::holes::{AllHoles, Holes};
 use crate::registry::{Record, Registry, SharedFile};
 use crate::torrents::{io_error, is_disk_full};
@@ -35,6 +36,7 @@ type Result<T> = anyhow::Result<T>;
 /// Chooses the storage of each torrent, also when librqbit restores them.
 #[derive(Debug, Clone)]
 pub(crate) struct Factory {
+    pub(crate) state_dir: PathBuf,
     pub(crate) registry: Arc<Registry>,
     pub(crate) holes: Arc<AllHoles>,
     pub(crate) funnel: Arc<Funnel>,
@@ -61,7 +63,17 @@ impl StorageFactory for Factory {
                 let total_length = metadata.file_infos.iter().map(|file| file.offset_in_torrent + file.len).max();
                 let checks = Checks::new(self.funnel.clone(), info_hash, piece_length, total_length.unwrap_or(0));
                 let room = Room { limits: self.limits.clone(), cancel: self.cancel.clone() };
-                Ok(Box::new(Downloaded { files, record, room, holes, checks: Arc::new(checks), piece_length, offsets }))
+                let notes = notes_of(&self.state_dir, info_hash);
+                Ok(Box::new(Downloaded {
+                    files,
+                    record,
+                    notes,
+                    room,
+                    holes,
+                    checks: Arc::new(checks),
+                    piece_length,
+                    offsets,
+                }))
             }
         }
     }
@@ -81,6 +93,8 @@ struct Downloaded {
     files: Box<dyn TorrentStorage>,
     /// Where they lie, until they are opened.
     record: Option<Record>,
+    /// Which pieces are there, as librqbit writes it down.
+    notes: PathBuf,
     room: Room,
     holes: Arc<Holes>,
     checks: Arc<Checks>,
@@ -131,7 +145,14 @@ impl TorrentStorage for Downloaded {
             return Ok(());
         }
         let failed = match self.files.init(shared, metadata) {
-            Ok(()) => return Ok(()),
+            Ok(()) => {
+                if let Some(record) = self.record.as_ref().filter(|record| !record.life.kept)
+                    && let Err(error) = crate::cache::clear(&self.notes, &record.folder, metadata)
+                {
+                    tracing::debug!(%error, "what is not noted stays on the disk");
+                }
+                return Ok(());
+            }
             Err(error) => error,
         };
         let kind = io_error(&failed).map(std::io::Error::kind);
@@ -195,7 +216,16 @@ impl TorrentStorage for Downloaded {
         let files = self.files.take()?;
         let (room, holes, checks) = (self.room.clone(), self.holes.clone(), self.checks.clone());
         let (piece_length, offsets) = (self.piece_length, self.offsets.clone());
-        Ok(Box::new(Self { files, record: None, room, holes, checks, piece_length, offsets }))
+        Ok(Box::new(Self {
+            files,
+            record: None,
+            notes: self.notes.clone(),
+            room,
+            holes,
+            checks,
+            piece_length,
+            offsets,
+        }))
     }
 }
 
