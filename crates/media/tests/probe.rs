@@ -190,6 +190,8 @@ fn what_is_no_film() {
     let fails = |file: &[u8]| probe(file).0.unwrap_err();
     assert_eq!(fails(b""), ProbeError::UnknownKind);
     assert_eq!(fails(b"<!DOCTYPE html><html>"), ProbeError::UnknownKind);
+    // A box that ends where no number does.
+    assert!(fails(&[b"\0\0\0\x01free".as_slice(), &[0xff; 32]].concat()) != ProbeError::UnknownKind);
     let folder = Folder::new();
     for (name, options) in [
         ("a.mp4", vec!["-an", "-movflags", "+faststart"]),

@@ -91,9 +91,9 @@ fn head(known: &Known, at: u64) -> Result<([u8; 4], Range<u64>), Stop> {
 }
 
 fn find_places(known: &Known) -> Result<Places, Stop> {
-    let (mut at, mut media_start, mut moov, mut first_end) = (0, None, None, None);
+    let (mut at, mut media_start, mut moov, mut first_end) = (0_u64, None, None, None);
     for _ in 0..BOXES_MAX {
-        if at + 8 > known.length() || (moov.is_some() && media_start.is_some()) {
+        if at.saturating_add(8) > known.length() || (moov.is_some() && media_start.is_some()) {
             break;
         }
         let (kind, content) = match head(known, at) {

@@ -15,7 +15,7 @@ const BOXES_MAX: usize = 64;
 pub(super) fn read(known: &Known, moov_end: u64, track: Option<&FilmTrack<'_>>, index: &mut Index) -> Result<(), Stop> {
     let mut at = moov_end;
     for _ in 0..BOXES_MAX {
-        if at + 8 > known.length() {
+        if at.saturating_add(8) > known.length() {
             break;
         }
         let (kind, content) = match head(known, at) {
