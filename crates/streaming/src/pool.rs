@@ -228,8 +228,10 @@ impl Pool {
             let Some(peer) = self.peers.get_mut(&asked.peer) else { continue };
             peer.asked -= 1;
             if asked.peer == key {
-                peer.line.block(asked.sent, now, peer.asked > 0);
+                peer.line.block(asked.sent, asked.due, now, peer.asked);
             } else {
+                peer.line.outrun(asked.sent, now);
+                peer.line.taken_back(peer.asked);
                 self.effects.push_back(Effect::Cancel(asked.peer, place, length));
             }
         }
@@ -306,10 +308,7 @@ impl Pool {
             return;
         }
         self.filled = Some(now);
-        let keys: Vec<_> = self.peers.keys().copied().collect();
-        for key in keys {
-            self.fill(key, now);
-        }
+        self.fill_all(now);
     }
 
     /// What a peer was asked for is not expected from it any more. It is told so: one behind a shim, which asks for what a choke has lost by
@@ -333,6 +332,7 @@ impl Pool {
         for asked in block.asked {
             if let Some(peer) = self.peers.get_mut(&asked.peer) {
                 peer.asked -= 1;
+                peer.line.taken_back(peer.asked);
             }
             self.effects.push_back(Effect::Cancel(asked.peer, place, block.length));
         }

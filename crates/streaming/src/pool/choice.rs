@@ -1,6 +1,8 @@
 //! Which peer is asked for which block.
 
-use std::time::{Duration, Instant};
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+use std::time::Instant;
 
 use super::{Asked, Effect, PeerKey, Place, Pool};
 
@@ -8,26 +10,50 @@ use super::{Asked, Effect, PeerKey, Place, Pool};
 const ASKED_MAX: usize = 2;
 /// How much sooner a second peer has to be for a block to be asked of it, too, in seconds: what guesses are wrong by.
 const SOONER: f64 = 0.03;
+/// How many times as fast as a peer the others together have to be for them to be left whole pieces by it.
+const SLOWER: f64 = 8.0;
+/// A peer that is slower than others may take so many times as long as was thought.
+const UNSURE: f64 = 2.0;
 /// What a peer may still take that has been silent for twice as long as another one took, in seconds: a block from 16 KB/s.
 const UNKNOWN_LEFT: f64 = 1.0;
 /// Blocks so far ahead of a reader are worth asking for twice; the others have time.
 const URGENT_BYTES: u64 = 8 << 20;
 
 impl Pool {
+    /// Asks each peer for as much as fits its line. Each block goes to whoever brings it soonest: who was asked for all that fits before others
+    /// were asked would hold up the end of a piece.
+    pub(super) fn fill_all(&mut self, now: Instant) {
+        let mut free: BTreeSet<PeerKey> = self.peers.keys().copied().collect();
+        let expected = |pool: &Self, key: &PeerKey| pool.peers.get(key).map(|peer| peer.line.expected(peer.asked, now));
+        while let Some(soonest) = free
+            .iter()
+            .min_by(|one, other| expected(self, one).partial_cmp(&expected(self, other)).unwrap_or(Ordering::Equal))
+            .copied()
+        {
+            if !self.ask_for_one(soonest, now) {
+                free.remove(&soonest);
+            }
+        }
+    }
+
     /// Asks a peer for as much as fits its line.
     pub(super) fn fill(&mut self, key: PeerKey, now: Instant) {
-        while let Some(place) = self.choose(key, now) {
-            let Some(peer) = self.peers.get_mut(&key) else { return };
-            let due = now + Duration::from_secs_f64(peer.line.expected(peer.asked));
-            peer.asked += 1;
-            if peer.asked == 1 {
-                peer.heard = now;
-            }
-            let Some(block) = self.blocks.get_mut(&place) else { return };
-            block.asked.push(Asked { peer: key, sent: now, due });
-            self.trust.asked(place.0, key);
-            self.effects.push_back(Effect::Request(key, place, block.length));
+        while self.ask_for_one(key, now) {}
+    }
+
+    /// Asks a peer for a block; false where nothing more is to be asked of it.
+    fn ask_for_one(&mut self, key: PeerKey, now: Instant) -> bool {
+        let Some(place) = self.choose(key, now) else { return false };
+        let (Some(peer), Some(block)) = (self.peers.get_mut(&key), self.blocks.get_mut(&place)) else { return false };
+        let due = peer.line.asks(peer.asked, now);
+        peer.asked += 1;
+        if peer.asked == 1 {
+            peer.heard = now;
         }
+        block.asked.push(Asked { peer: key, sent: now, due });
+        self.trust.asked(place.0, key);
+        self.effects.push_back(Effect::Request(key, place, block.length));
+        true
     }
 
     /// What a peer is best asked for next.
@@ -36,7 +62,7 @@ impl Pool {
         if peer.is_choking || peer.asked >= peer.line.window() {
             return None;
         }
-        let expected = peer.line.expected(peer.asked);
+        let expected = peer.line.expected(peer.asked, now);
         let open = self.blocks.iter().filter(|(place, block)| block.asked.is_empty() && peer.has.contains(place.0));
         let open = open.map(|(place, _)| *place).filter(|place| self.may_bring(place.0, key));
         let mut open: Vec<_> = open.map(|place| (self.rank(place), place)).collect();
@@ -45,7 +71,7 @@ impl Pool {
             return Some(*alone);
         }
         // What the others would have brought by the time that this peer brings one is left to them.
-        let skip = open.iter().min().map_or(0, |(_, (piece, _))| self.brought_by_others(key, *piece, expected));
+        let skip = self.left_to_others(key, expected, &mut open, now);
         let first = if open.len() > skip {
             let (_, (rank, place), _) = open.select_nth_unstable(skip);
             Some((*rank, *place))
@@ -90,30 +116,51 @@ impl Pool {
                 return UNKNOWN_LEFT;
             }
         }
-        let pace = line.map_or(0.0, |line| line.expected(0));
-        match asked.due.checked_duration_since(now) {
+        let Some(line) = line else { return UNKNOWN_LEFT };
+        let due = line.due(asked.due);
+        match due.checked_duration_since(now) {
             Some(left) => left.as_secs_f64(),
-            None => (now - asked.due).as_secs_f64() + pace / 2.0,
+            None => (now - due).as_secs_f64() + line.expected(0, now) / 2.0,
         }
     }
 
-    /// How many of the blocks that nobody was asked for yet the other peers would bring before this one brings one, in so many seconds.
+    /// How many of the blocks that nobody was asked for yet are left to other peers by one that brings one in so many seconds.
     /// Only who has the piece that comes first counts, and is sooner: the soonest of all leaves nothing to others, so that somebody asks.
-    fn brought_by_others(&self, key: PeerKey, piece: u32, seconds: f64) -> usize {
+    fn left_to_others(&self, key: PeerKey, seconds: f64, open: &mut [(u64, Place)], now: Instant) -> usize {
+        let Some((_, (first, _))) = open.iter().min().copied() else { return 0 };
+        let others = self.peers.iter().filter(|(other, peer)| {
+            **other != key
+                && !peer.is_choking
+                && peer.has.contains(first)
+                && peer.line.expected(peer.asked, now) < seconds
+        });
+        let (rate, asked) = others.fold((0.0, 0), |(rate, asked), (_, peer)| {
+            (rate + peer.line.rate().unwrap_or_default(), asked + peer.asked)
+        });
+        #[allow(clippy::cast_precision_loss, reason = "some hundred")]
+        let ahead = |blocks: usize| (asked + blocks) as f64;
         // Three quarters of it, and later by what guesses are wrong by: rather ask one too early than let its line idle.
         let within = seconds * 0.75 - SOONER;
-        let others = self.peers.iter().filter(|(other, peer)| {
-            **other != key && !peer.is_choking && peer.has.contains(piece) && peer.line.expected(peer.asked) < seconds
-        });
         #[allow(
-            clippy::cast_precision_loss,
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "some hundred; a negative number is none"
         )]
-        let blocks = others
-            .map(|(_, peer)| peer.line.rate().map_or(0.0, |rate| rate * within - peer.asked as f64))
-            .sum::<f64>() as usize;
-        blocks
+        let mut skip = (rate * within - ahead(0)) as usize;
+        let own = self.peers.get(&key).and_then(|peer| peer.line.rate()).unwrap_or(rate);
+        if skip == 0 || own * SLOWER > rate {
+            return skip;
+        }
+        // A piece is of use as a whole: one block of it that comes later than was thought holds up all. So a piece to which this peer would
+        // add little is left to them to its end.
+        open.sort_unstable();
+        while let Some((_, (piece, _))) = open.get(skip) {
+            let last = open.iter().rposition(|(_, place)| place.0 == *piece).unwrap_or(skip);
+            if ahead(last + 1) / rate > UNSURE * seconds {
+                break;
+            }
+            skip = last + 1;
+        }
+        skip
     }
 }

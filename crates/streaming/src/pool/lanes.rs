@@ -156,7 +156,7 @@ impl Pool {
         let lines = self.peers.values().filter(|peer| !peer.is_choking && peer.line.rate().is_some());
         let (asked, windows) =
             lines.fold((0, 0), |(asked, windows), peer| (asked + peer.asked, windows + peer.line.window()));
-        asked > 0 && windows > asked * 3 / 2
+        asked > 0 && windows > asked
     }
 
     fn activate(&mut self, now: Instant) {

@@ -1,222 +1,14 @@
 //! The pool against peers with rates and delays, and a librqbit that reads, in virtual time.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod world;
+
+use std::collections::BTreeSet;
 
 use super::*;
+use world::{BLOCK, World};
 
-const BLOCK: u32 = 16 << 10;
 /// More than lanes are not opened for after one has ended.
 const PAUSED: Duration = Duration::from_secs(2);
-
-/// A peer as a line with a rate and a delay, which serves in order.
-struct Line {
-    blocks_a_second: f64,
-    delay: f64,
-    free: f64,
-    /// What it is to send, and when that arrives.
-    queue: VecDeque<(Place, f64)>,
-}
-
-/// A pool, its peers, and a librqbit that asks lanes for pieces in order from where the reader is.
-struct World {
-    pool: Pool,
-    begun: Instant,
-    now: f64,
-    lines: BTreeMap<PeerKey, Line>,
-    lanes: BTreeMap<LaneKey, BTreeSet<Place>>,
-    taken: BTreeSet<u32>,
-    missing: BTreeMap<u32, BTreeSet<u32>>,
-    blocks_a_piece: u32,
-    position: u32,
-    done: BTreeMap<u32, f64>,
-    sent: BTreeMap<PeerKey, usize>,
-    /// Peers whose blocks are wrong, each in its own way: the checksum of what is right is 0.
-    liars: BTreeSet<PeerKey>,
-    banned: BTreeSet<PeerKey>,
-    /// The checksum of the block that comes.
-    coming: u64,
-    /// Pieces of which something wrong is on the disk.
-    wrong: BTreeSet<u32>,
-}
-
-impl World {
-    fn new(pieces: u32, blocks_a_piece: u32, lines: &[(f64, f64)]) -> Self {
-        let geometry = Geometry { piece_count: pieces, piece_bytes: blocks_a_piece * BLOCK };
-        let mut world = Self {
-            pool: Pool::new(geometry),
-            begun: Instant::now(),
-            now: 0.0,
-            lines: BTreeMap::new(),
-            lanes: BTreeMap::new(),
-            taken: BTreeSet::new(),
-            missing: (0..pieces).map(|piece| (piece, (0..blocks_a_piece).collect())).collect(),
-            blocks_a_piece,
-            position: 0,
-            done: BTreeMap::new(),
-            sent: BTreeMap::new(),
-            liars: BTreeSet::new(),
-            banned: BTreeSet::new(),
-            coming: 0,
-            wrong: BTreeSet::new(),
-        };
-        for (key, (blocks_a_second, delay)) in (1..).zip(lines) {
-            let line = Line { blocks_a_second: *blocks_a_second, delay: *delay, free: 0.0, queue: VecDeque::new() };
-            world.lines.insert(key, line);
-            let full = vec![0xff; pieces.div_ceil(8) as usize];
-            let now = world.time();
-            world.pool.add_peer(key, now);
-            world.pool.want(key, true, now);
-            assert!(world.pool.bitfield(key, &full, now));
-            world.pool.choke(key, false, now);
-        }
-        world.seek(0);
-        world
-    }
-
-    fn time(&self) -> Instant {
-        self.begun + Duration::from_secs_f64(self.now)
-    }
-
-    fn seek(&mut self, piece: u32) {
-        self.position = piece;
-        let offset = u64::from(piece) * u64::from(self.pool.geometry.piece_bytes);
-        self.pool.read(1, offset, 0, true, self.time());
-        self.settle();
-    }
-
-    /// Does what the pool says, until it says nothing more.
-    fn settle(&mut self) {
-        while let Some(effect) = self.pool.poll_effect() {
-            match effect {
-                Effect::Request(peer, place, length) => {
-                    assert_eq!(length, BLOCK);
-                    // One that was banned just now hears nothing.
-                    let Some(line) = self.lines.get_mut(&peer) else { continue };
-                    line.free = f64::max(line.free, self.now + line.delay / 2.0) + 1.0 / line.blocks_a_second;
-                    line.queue.push_back((place, line.free + line.delay / 2.0));
-                    *self.sent.entry(peer).or_default() += 1;
-                }
-                Effect::Cancel(peer, place, _) => {
-                    if let Some(line) = self.lines.get_mut(&peer) {
-                        line.queue.retain(|(other, _)| *other != place);
-                    }
-                }
-                Effect::Open(lane) => {
-                    self.pool.lane_ready(lane, self.time());
-                }
-                Effect::Unchoke(lane) => {
-                    self.lanes.insert(lane, BTreeSet::new());
-                    self.ask(lane);
-                }
-                Effect::Deliver(lane, place) => self.deliver(lane, place),
-                Effect::Close(lane) => self.lose(lane),
-                Effect::Ban(peer) => {
-                    self.banned.insert(peer);
-                    self.lines.remove(&peer);
-                    self.pool.remove_peer(peer, self.time());
-                }
-                Effect::Have(..) => {}
-            }
-        }
-    }
-
-    /// librqbit forgets what it had of the pieces that it asked a lane for.
-    fn lose(&mut self, lane: LaneKey) {
-        for (piece, _) in self.lanes.remove(&lane).unwrap_or_default() {
-            if self.taken.remove(&piece) {
-                self.missing.insert(piece, (0..self.blocks_a_piece).collect());
-                self.wrong.remove(&piece);
-            }
-        }
-    }
-
-    /// librqbit ends all lanes, as when it is paused, and takes new ones.
-    fn cut(&mut self) {
-        for lane in self.lanes.keys().copied().collect::<Vec<_>>() {
-            self.lose(lane);
-            self.pool.lane_ended(lane, self.time());
-        }
-        self.settle();
-    }
-
-    /// librqbit fills a lane's window: whole pieces, from the reader on, then from the beginning.
-    fn ask(&mut self, lane: LaneKey) {
-        loop {
-            let Some(asked) = self.lanes.get(&lane) else { return };
-            if asked.len() >= 128 {
-                return;
-            }
-            let free = |piece: &&u32| !self.taken.contains(*piece);
-            let next = self.missing.range(self.position..).map(|(piece, _)| piece).find(free);
-            let Some(piece) = next.or_else(|| self.missing.keys().find(free)).copied() else { return };
-            self.taken.insert(piece);
-            let now = self.time();
-            for block in 0..self.blocks_a_piece {
-                self.lanes.get_mut(&lane).unwrap().insert((piece, block * BLOCK));
-                self.pool.request(lane, (piece, block * BLOCK), BLOCK);
-            }
-            self.pool.review(now);
-        }
-    }
-
-    fn deliver(&mut self, lane: LaneKey, (piece, begin): Place) {
-        assert!(self.lanes.get_mut(&lane).unwrap().remove(&(piece, begin)), "librqbit did not ask for it");
-        let missing = self.missing.get_mut(&piece).unwrap();
-        missing.remove(&(begin / BLOCK));
-        if self.coming != 0 {
-            self.wrong.insert(piece);
-        }
-        if missing.is_empty() {
-            self.pool.checked(piece);
-            if self.wrong.remove(&piece) {
-                self.missing.insert(piece, (0..self.blocks_a_piece).collect());
-                self.taken.remove(&piece);
-                self.lose(lane);
-                self.pool.lane_ended(lane, self.time());
-                return;
-            }
-            self.pool.right(piece);
-            self.missing.remove(&piece);
-            self.taken.remove(&piece);
-            self.done.insert(piece, self.now);
-            if piece == self.position {
-                let next = (piece..).find(|piece| !self.done.contains_key(piece)).unwrap();
-                self.position = next;
-                if next < self.pool.geometry.piece_count {
-                    let offset = u64::from(next) * u64::from(self.pool.geometry.piece_bytes);
-                    self.pool.read(1, offset, 0, true, self.time());
-                }
-            }
-        }
-        self.ask(lane);
-    }
-
-    /// Lets time pass until something is true; how long that took, in seconds.
-    fn until(&mut self, is_true: impl Fn(&Self) -> bool) -> f64 {
-        let begun = self.now;
-        let mut reviewed = self.now;
-        while !is_true(self) {
-            assert!(self.now < begun + 600.0, "it never comes true");
-            let next = self.lines.iter().filter_map(|(key, line)| Some((line.queue.front()?.1, *key)));
-            let next = next.min_by(|left, right| left.0.total_cmp(&right.0));
-            match next {
-                Some((arrives, key)) if arrives < reviewed + 0.04 => {
-                    self.now = self.now.max(arrives);
-                    let (place, _) = self.lines.get_mut(&key).unwrap().queue.pop_front().unwrap();
-                    self.coming = u64::from(self.liars.contains(&key)) * key;
-                    assert!(self.pool.block(key, place, BLOCK, self.coming, self.time()));
-                }
-                _ => {
-                    reviewed += 0.04;
-                    self.now = self.now.max(reviewed);
-                    self.pool.review(self.time());
-                }
-            }
-            self.settle();
-        }
-        self.now - begun
-    }
-}
 
 /// Three peers of 2 MiB/s, 40 ms there and back.
 const THREE: [(f64, f64); 3] = [(128.0, 0.04); 3];
@@ -240,6 +32,20 @@ fn a_seek_is_served_before_what_was_asked_for() {
 }
 
 #[test]
+fn a_seek_is_as_fast_after_a_minute_beside_a_slow_peer() {
+    let lines: Vec<_> = THREE.into_iter().chain([(3.0, 0.04)]).collect();
+    for seconds in [1.2, 60.0] {
+        let mut world = World::new(1024, 64, &lines);
+        world.until(|world| world.now > seconds);
+        world.seek(1000);
+        // 20 ms wait at each peer, and as long is a block on its way that comes last.
+        let floor = 64.0 / (3.0 * 128.0) + 0.04;
+        let seek = world.until(|world| world.done.contains_key(&1000));
+        assert!(seek < floor + 0.04, "{seek} s after {seconds} s, {floor} s at best");
+    }
+}
+
+#[test]
 fn a_slow_peer_holds_nothing_up() {
     // 5 MB/s and 50 KB/s, pieces of 1 MiB, as fast as they come.
     let mut world = World::new(64, 64, &[(305.0, 0.04), (3.0, 0.04)]);
@@ -253,12 +59,15 @@ fn a_slow_peer_holds_nothing_up() {
 
 #[test]
 fn no_bandwidth_is_wasted() {
-    let mut world = World::new(32, 64, &THREE);
-    let took = world.until(|world| world.missing.is_empty());
-    let floor = 32.0 * 64.0 / (3.0 * 128.0);
-    assert!(took < 1.1 * floor, "{took} s, {floor} s at best");
-    let sent: usize = world.sent.values().sum();
-    assert!(sent < 32 * 64 + 64, "{sent} blocks were asked for");
+    let slow: Vec<_> = THREE.into_iter().chain([(3.0, 0.04)]).collect();
+    for (lines, twice) in [(&THREE[..], 16), (&slow, 48)] {
+        let mut world = World::new(64, 64, lines);
+        let took = world.until(|world| world.missing.is_empty());
+        let floor = 64.0 * 64.0 / (3.0 * 128.0);
+        assert!(took < 1.05 * floor, "{took} s, {floor} s at best");
+        let sent: usize = world.sent.values().sum();
+        assert!(sent < 64 * 64 + twice, "{sent} blocks were asked for");
+    }
 }
 
 #[test]

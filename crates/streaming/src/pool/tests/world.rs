@@ -1,0 +1,246 @@
+//! A pool, its peers and a librqbit, in virtual time.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::super::*;
+
+pub(super) const BLOCK: u32 = 16 << 10;
+
+/// A peer as a line with a rate and a delay, which serves in order.
+pub(super) struct Line {
+    pub(super) blocks_a_second: f64,
+    pub(super) delay: f64,
+    pub(super) free: f64,
+    /// What it is to send, and when that arrives.
+    pub(super) queue: VecDeque<(Place, f64)>,
+}
+
+/// What a peer has given to its system by the time that a cancel reaches it, in seconds of its line: comes all the same.
+const COMMITTED: f64 = 0.08;
+
+impl Line {
+    fn cancel(&mut self, place: Place, now: f64) {
+        let reached = now + self.delay / 2.0 + COMMITTED;
+        let takes = 1.0 / self.blocks_a_second;
+        let leaves = |arrives: f64, delay: f64| arrives - delay / 2.0 - takes;
+        let Some(at) =
+            self.queue.iter().position(|(other, arrives)| *other == place && leaves(*arrives, self.delay) > reached)
+        else {
+            return;
+        };
+        self.queue.remove(at);
+        // What was to follow it moves up.
+        for (_, arrives) in self.queue.iter_mut().skip(at) {
+            *arrives -= takes;
+        }
+        self.free -= takes;
+    }
+}
+
+/// A pool, its peers, and a librqbit that asks lanes for pieces in order from where the reader is.
+pub(super) struct World {
+    pub(super) pool: Pool,
+    pub(super) begun: Instant,
+    pub(super) now: f64,
+    pub(super) lines: BTreeMap<PeerKey, Line>,
+    pub(super) lanes: BTreeMap<LaneKey, BTreeSet<Place>>,
+    pub(super) taken: BTreeSet<u32>,
+    pub(super) missing: BTreeMap<u32, BTreeSet<u32>>,
+    pub(super) blocks_a_piece: u32,
+    pub(super) position: u32,
+    pub(super) done: BTreeMap<u32, f64>,
+    pub(super) sent: BTreeMap<PeerKey, usize>,
+    /// Peers whose blocks are wrong, each in its own way: the checksum of what is right is 0.
+    pub(super) liars: BTreeSet<PeerKey>,
+    pub(super) banned: BTreeSet<PeerKey>,
+    /// The checksum of the block that comes.
+    pub(super) coming: u64,
+    /// Pieces of which something wrong is on the disk.
+    pub(super) wrong: BTreeSet<u32>,
+}
+
+impl World {
+    /// One where the beginning is read.
+    pub(super) fn new(pieces: u32, blocks_a_piece: u32, lines: &[(f64, f64)]) -> Self {
+        let mut world = Self::idle(pieces, blocks_a_piece, lines);
+        world.seek(0);
+        world
+    }
+
+    /// One where nobody reads yet.
+    pub(super) fn idle(pieces: u32, blocks_a_piece: u32, lines: &[(f64, f64)]) -> Self {
+        let geometry = Geometry { piece_count: pieces, piece_bytes: blocks_a_piece * BLOCK };
+        let mut world = Self {
+            pool: Pool::new(geometry),
+            begun: Instant::now(),
+            now: 0.0,
+            lines: BTreeMap::new(),
+            lanes: BTreeMap::new(),
+            taken: BTreeSet::new(),
+            missing: (0..pieces).map(|piece| (piece, (0..blocks_a_piece).collect())).collect(),
+            blocks_a_piece,
+            position: 0,
+            done: BTreeMap::new(),
+            sent: BTreeMap::new(),
+            liars: BTreeSet::new(),
+            banned: BTreeSet::new(),
+            coming: 0,
+            wrong: BTreeSet::new(),
+        };
+        for (key, (blocks_a_second, delay)) in (1..).zip(lines) {
+            let line = Line { blocks_a_second: *blocks_a_second, delay: *delay, free: 0.0, queue: VecDeque::new() };
+            world.lines.insert(key, line);
+            let full = vec![0xff; pieces.div_ceil(8) as usize];
+            let now = world.time();
+            world.pool.add_peer(key, now);
+            world.pool.want(key, true, now);
+            assert!(world.pool.bitfield(key, &full, now));
+            world.pool.choke(key, false, now);
+        }
+        world
+    }
+
+    pub(super) fn time(&self) -> Instant {
+        self.begun + Duration::from_secs_f64(self.now)
+    }
+
+    pub(super) fn seek(&mut self, piece: u32) {
+        self.position = piece;
+        let offset = u64::from(piece) * u64::from(self.pool.geometry.piece_bytes);
+        self.pool.read(1, offset, 0, true, self.time());
+        self.settle();
+    }
+
+    /// Does what the pool says, until it says nothing more.
+    pub(super) fn settle(&mut self) {
+        while let Some(effect) = self.pool.poll_effect() {
+            match effect {
+                Effect::Request(peer, place, length) => {
+                    assert_eq!(length, BLOCK);
+                    // One that was banned just now hears nothing.
+                    let Some(line) = self.lines.get_mut(&peer) else { continue };
+                    line.free = f64::max(line.free, self.now + line.delay / 2.0) + 1.0 / line.blocks_a_second;
+                    line.queue.push_back((place, line.free + line.delay / 2.0));
+                    *self.sent.entry(peer).or_default() += 1;
+                }
+                Effect::Cancel(peer, place, _) => {
+                    if let Some(line) = self.lines.get_mut(&peer) {
+                        line.cancel(place, self.now);
+                    }
+                }
+                Effect::Open(lane) => {
+                    self.pool.lane_ready(lane, self.time());
+                }
+                Effect::Unchoke(lane) => {
+                    self.lanes.insert(lane, BTreeSet::new());
+                    self.ask(lane);
+                }
+                Effect::Deliver(lane, place) => self.deliver(lane, place),
+                Effect::Close(lane) => self.lose(lane),
+                Effect::Ban(peer) => {
+                    self.banned.insert(peer);
+                    self.lines.remove(&peer);
+                    self.pool.remove_peer(peer, self.time());
+                }
+                Effect::Have(..) => {}
+            }
+        }
+    }
+
+    /// librqbit forgets what it had of the pieces that it asked a lane for.
+    fn lose(&mut self, lane: LaneKey) {
+        for (piece, _) in self.lanes.remove(&lane).unwrap_or_default() {
+            if self.taken.remove(&piece) {
+                self.missing.insert(piece, (0..self.blocks_a_piece).collect());
+                self.wrong.remove(&piece);
+            }
+        }
+    }
+
+    /// librqbit ends all lanes, as when it is paused, and takes new ones.
+    pub(super) fn cut(&mut self) {
+        for lane in self.lanes.keys().copied().collect::<Vec<_>>() {
+            self.lose(lane);
+            self.pool.lane_ended(lane, self.time());
+        }
+        self.settle();
+    }
+
+    /// librqbit fills a lane's window: whole pieces, from the reader on, then from the beginning.
+    fn ask(&mut self, lane: LaneKey) {
+        loop {
+            let Some(asked) = self.lanes.get(&lane) else { return };
+            if asked.len() >= 128 {
+                return;
+            }
+            let free = |piece: &&u32| !self.taken.contains(*piece);
+            let next = self.missing.range(self.position..).map(|(piece, _)| piece).find(free);
+            let Some(piece) = next.or_else(|| self.missing.keys().find(free)).copied() else { return };
+            self.taken.insert(piece);
+            let now = self.time();
+            for block in 0..self.blocks_a_piece {
+                self.lanes.get_mut(&lane).unwrap().insert((piece, block * BLOCK));
+                self.pool.request(lane, (piece, block * BLOCK), BLOCK);
+            }
+            self.pool.review(now);
+        }
+    }
+
+    fn deliver(&mut self, lane: LaneKey, (piece, begin): Place) {
+        assert!(self.lanes.get_mut(&lane).unwrap().remove(&(piece, begin)), "librqbit did not ask for it");
+        let missing = self.missing.get_mut(&piece).unwrap();
+        missing.remove(&(begin / BLOCK));
+        if self.coming != 0 {
+            self.wrong.insert(piece);
+        }
+        if missing.is_empty() {
+            self.pool.checked(piece);
+            if self.wrong.remove(&piece) {
+                self.missing.insert(piece, (0..self.blocks_a_piece).collect());
+                self.taken.remove(&piece);
+                self.lose(lane);
+                self.pool.lane_ended(lane, self.time());
+                return;
+            }
+            self.pool.right(piece);
+            self.missing.remove(&piece);
+            self.taken.remove(&piece);
+            self.done.insert(piece, self.now);
+            if piece == self.position {
+                let next = (piece..).find(|piece| !self.done.contains_key(piece)).unwrap();
+                self.position = next;
+                if next < self.pool.geometry.piece_count {
+                    let offset = u64::from(next) * u64::from(self.pool.geometry.piece_bytes);
+                    self.pool.read(1, offset, 0, true, self.time());
+                }
+            }
+        }
+        self.ask(lane);
+    }
+
+    /// Lets time pass until something is true; how long that took, in seconds.
+    pub(super) fn until(&mut self, is_true: impl Fn(&Self) -> bool) -> f64 {
+        let begun = self.now;
+        let mut reviewed = self.now;
+        while !is_true(self) {
+            assert!(self.now < begun + 600.0, "it never comes true");
+            let next = self.lines.iter().filter_map(|(key, line)| Some((line.queue.front()?.1, *key)));
+            let next = next.min_by(|left, right| left.0.total_cmp(&right.0));
+            match next {
+                Some((arrives, key)) if arrives < reviewed + 0.04 => {
+                    self.now = self.now.max(arrives);
+                    let (place, _) = self.lines.get_mut(&key).unwrap().queue.pop_front().unwrap();
+                    self.coming = u64::from(self.liars.contains(&key)) * key;
+                    assert!(self.pool.block(key, place, BLOCK, self.coming, self.time()));
+                }
+                _ => {
+                    reviewed += 0.04;
+                    self.now = self.now.max(reviewed);
+                    self.pool.review(self.time());
+                }
+            }
+            self.settle();
+        }
+        self.now - begun
+    }
+}
