@@ -61,6 +61,10 @@ pub(crate) enum Effect {
 /// How often to look for what is late.
 const LATE_AFTER: Duration = Duration::from_millis(30);
 
+/// How much closer together the blocks are ranked that one needs who stands back: all of them have their turn, not one after each of what others
+/// need next.
+const CLOSER: u64 = 16;
+
 /// A peer that was silent for so long although something was asked for has lost it.
 const LOST: Duration = Duration::from_secs(20);
 
@@ -342,7 +346,10 @@ impl Pool {
     fn rank(&self, place: Place) -> u64 {
         const UNREAD: u64 = 1 << 62;
         let offset = u64::from(place.0) * u64::from(self.geometry.piece_bytes) + u64::from(place.1);
-        let ahead = |reader: &Reader| Some(offset.checked_sub(reader.offset)?.saturating_add(reader.behind));
+        let ahead = |reader: &Reader| {
+            let ahead = offset.checked_sub(reader.offset)?;
+            Some(if reader.behind == 0 { ahead } else { (ahead / CLOSER).saturating_add(reader.behind) })
+        };
         let ahead = self.readers.values().filter_map(ahead).min();
         ahead.unwrap_or(UNREAD + offset)
     }

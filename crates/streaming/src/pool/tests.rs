@@ -46,6 +46,18 @@ fn a_seek_is_as_fast_after_a_minute_beside_a_slow_peer() {
 }
 
 #[test]
+fn what_stands_back_has_its_turn_as_a_whole() {
+    let mut world = World::idle(64, 64, &THREE);
+    // The end of a file, once its beginning is there.
+    world.also(63, 63);
+    world.seek(0);
+    world.until(|world| world.done.contains_key(&0) && world.done.contains_key(&63));
+    let (first, last) = (world.done[&0], world.done[&63]);
+    let piece = 64.0 / (3.0 * 128.0);
+    assert!(first < 0.3 && last - first < 1.15 * piece, "{first} and {last} s, {piece} s a piece");
+}
+
+#[test]
 fn a_slow_peer_holds_nothing_up() {
     // 5 MB/s and 50 KB/s, pieces of 1 MiB, as fast as they come.
     let mut world = World::new(64, 64, &[(305.0, 0.04), (3.0, 0.04)]);

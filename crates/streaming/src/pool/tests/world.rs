@@ -48,6 +48,8 @@ pub(super) struct World {
     pub(super) missing: BTreeMap<u32, BTreeSet<u32>>,
     pub(super) blocks_a_piece: u32,
     pub(super) position: u32,
+    /// Where somebody else reads.
+    pub(super) other: Option<u32>,
     pub(super) done: BTreeMap<u32, f64>,
     pub(super) sent: BTreeMap<PeerKey, usize>,
     /// Peers whose blocks are wrong, each in its own way: the checksum of what is right is 0.
@@ -80,6 +82,7 @@ impl World {
             missing: (0..pieces).map(|piece| (piece, (0..blocks_a_piece).collect())).collect(),
             blocks_a_piece,
             position: 0,
+            other: None,
             done: BTreeMap::new(),
             sent: BTreeMap::new(),
             liars: BTreeSet::new(),
@@ -102,6 +105,13 @@ impl World {
 
     pub(super) fn time(&self) -> Instant {
         self.begun + Duration::from_secs_f64(self.now)
+    }
+
+    /// Somebody else reads one piece, too, and stands back behind so many blocks. [`World::seek`] is to follow.
+    pub(super) fn also(&mut self, piece: u32, blocks: u32) {
+        self.other = Some(piece);
+        let offset = u64::from(piece) * u64::from(self.pool.geometry.piece_bytes);
+        self.pool.read(2, offset, u64::from(blocks * BLOCK), true, self.time());
     }
 
     pub(super) fn seek(&mut self, piece: u32) {
@@ -174,7 +184,10 @@ impl World {
                 return;
             }
             let free = |piece: &&u32| !self.taken.contains(*piece);
-            let next = self.missing.range(self.position..).map(|(piece, _)| piece).find(free);
+            let from = |piece: u32| self.missing.range(piece..).map(|(piece, _)| piece).find(free);
+            // Those who read take turns.
+            let first = self.missing.get_key_value(&self.position).map(|(piece, _)| piece).filter(free);
+            let next = first.or_else(|| from(self.other?)).or_else(|| from(self.position));
             let Some(piece) = next.or_else(|| self.missing.keys().find(free)).copied() else { return };
             self.taken.insert(piece);
             let now = self.time();
