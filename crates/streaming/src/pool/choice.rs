@@ -16,6 +16,8 @@ const SLOWER: f64 = 8.0;
 const UNSURE: f64 = 2.0;
 /// What a peer may still take that has been silent for twice as long as another one took, in seconds: a block from 16 KB/s.
 const UNKNOWN_LEFT: f64 = 1.0;
+/// Of what a reader waits for, more than that times as long as another one took is too long.
+const IMPATIENT: f64 = 1.25;
 /// Blocks so far ahead of a reader are worth asking for twice; the others have time.
 const URGENT_BYTES: u64 = 8 << 20;
 
@@ -81,7 +83,10 @@ impl Pool {
         let late = self.blocks.iter().filter(|(place, block)| {
             !block.asked.is_empty()
                 && block.asked.len() < ASKED_MAX
-                && block.asked.iter().all(|asked| asked.peer != key && self.left(asked, now) > 2.0 * expected + SOONER)
+                && block
+                    .asked
+                    .iter()
+                    .all(|asked| asked.peer != key && self.left(**place, asked, now) > 2.0 * expected + SOONER)
                 && peer.has.contains(place.0)
         });
         let late = late.map(|(place, _)| (self.rank(*place), *place)).min().filter(|(rank, _)| *rank < URGENT_BYTES);
@@ -107,12 +112,14 @@ impl Pool {
     }
 
     /// Seconds until a block comes that was asked for. What is overdue will be so for as long again.
-    fn left(&self, asked: &Asked, now: Instant) -> f64 {
+    fn left(&self, place: Place, asked: &Asked, now: Instant) -> f64 {
         let line = self.peers.get(&asked.peer).map(|peer| &peer.line);
         if line.is_some_and(|line| line.latency().is_none()) {
             // It has not brought anything yet while others have: what it was asked for at first does not wait for it to turn out slow.
             let soonest = self.peers.values().filter_map(|peer| peer.line.latency()).min_by(f64::total_cmp);
-            if soonest.is_some_and(|soonest| (now - asked.sent).as_secs_f64() > 2.0 * soonest + SOONER) {
+            // Less patience where a reader waits for it.
+            let times = if self.rank(place) < u64::from(self.geometry.piece_bytes) { IMPATIENT } else { 2.0 };
+            if soonest.is_some_and(|soonest| (now - asked.sent).as_secs_f64() > times * soonest + SOONER) {
                 return UNKNOWN_LEFT;
             }
         }

@@ -43,8 +43,9 @@ pub(super) struct Line {
     /// Seconds from a request to its block when nothing else was asked for, as far as known: the shortest of late, and of the time before.
     shortest: [f64; 2],
     shortest_since: Option<Instant>,
-    /// Seconds from a block to the next while more were asked for.
+    /// Seconds from a block to the next while more were asked for, and how often that was seen.
     pace: Option<f64>,
+    paces: f64,
     growing: bool,
     /// Blocks in a row that came later than they should, while the window grows.
     late: u32,
@@ -92,6 +93,7 @@ impl Line {
             shortest: [f64::INFINITY; 2],
             shortest_since: None,
             pace: None,
+            paces: 0.0,
             growing: true,
             late: 0,
             jitter: 0.0,
@@ -173,11 +175,11 @@ impl Line {
         let since = self.last_block.map(|last| (now - last).as_secs_f64());
         self.last_block = Some(now).filter(|_| asked > 0);
         // The first block tells how long one takes at most.
-        self.pace = Some(match (self.pace, since) {
-            (None, _) => took,
-            (Some(pace), None) => pace,
-            (Some(pace), Some(since)) => (pace + (since - pace) * WEIGHT).max(1e-6),
-        });
+        let pace = self.pace.unwrap_or(took);
+        self.pace = Some(since.map_or(pace, |since| {
+            self.paces += 1.0;
+            (pace + (since - pace) * WEIGHT.max(1.0 / self.paces)).max(1e-6)
+        }));
         let is_full = asked + 1 >= self.window();
         let round = self.round.get_or_insert(Round::new(now));
         round.is_full |= is_full;

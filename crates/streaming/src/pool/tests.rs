@@ -22,6 +22,16 @@ fn all_peers_bring_one_piece() {
 }
 
 #[test]
+fn a_peer_that_turns_out_slow_does_not_hold_up_the_beginning() {
+    let lines: Vec<_> = THREE.into_iter().chain([(3.0, 0.04)]).collect();
+    let mut world = World::new(64, 64, &lines);
+    // There and back once more, until all lines are full.
+    let floor = 64.0 / (3.0 * 128.0) + 0.04;
+    let first = world.until(|world| world.done.contains_key(&0));
+    assert!(first < floor + 0.025, "{first} s, {floor} s at best");
+}
+
+#[test]
 fn a_seek_is_served_before_what_was_asked_for() {
     let mut world = World::new(64, 256, &THREE);
     world.until(|world| world.done.contains_key(&1));
