@@ -75,7 +75,6 @@ struct Peer {
     /// librqbit wants something of it.
     is_wanted: bool,
     line: Line,
-    asked: usize,
     heard: Instant,
 }
 
@@ -148,7 +147,7 @@ impl Pool {
     /// A peer whose handshake was exchanged.
     pub(crate) fn add_peer(&mut self, key: PeerKey, now: Instant) {
         let has = Bits::new(self.geometry.piece_count);
-        let peer = Peer { has, is_choking: true, is_wanted: false, line: Line::new(), asked: 0, heard: now };
+        let peer = Peer { has, is_choking: true, is_wanted: false, line: Line::new(), heard: now };
         self.peers.insert(key, peer);
     }
 
@@ -230,12 +229,10 @@ impl Pool {
         let block = self.blocks.remove(&place).expect("it was found above");
         for asked in &block.asked {
             let Some(peer) = self.peers.get_mut(&asked.peer) else { continue };
-            peer.asked -= 1;
             if asked.peer == key {
-                peer.line.block(asked.sent, asked.due, now, peer.asked);
+                peer.line.block(asked.sent, asked.due, now);
             } else {
                 peer.line.outrun(asked.sent, now);
-                peer.line.taken_back(peer.asked);
                 self.effects.push_back(Effect::Cancel(asked.peer, place, length));
             }
         }
@@ -300,7 +297,7 @@ impl Pool {
 
     /// Looks whether there is something to ask for, to repeat or to give up. To be called now and then, unless the pool is idle.
     pub(crate) fn review(&mut self, now: Instant) {
-        let silent = |peer: &Peer| peer.asked > 0 && now.saturating_duration_since(peer.heard) > LOST;
+        let silent = |peer: &Peer| peer.line.asked() > 0 && now.saturating_duration_since(peer.heard) > LOST;
         let lost: Vec<_> = self.peers.iter().filter(|(_, peer)| silent(peer)).map(|(key, _)| *key).collect();
         for key in lost {
             self.release(key);
@@ -319,7 +316,6 @@ impl Pool {
     /// itself ([`streamshare_webtorrent::wire::Shim`]), would bring it all the same.
     fn release(&mut self, key: PeerKey) {
         let Some(peer) = self.peers.get_mut(&key) else { return };
-        peer.asked = 0;
         peer.line.interrupted();
         self.trust.released(key);
         for (place, block) in &mut self.blocks {
@@ -335,8 +331,7 @@ impl Pool {
         let Some(block) = self.blocks.remove(&place) else { return };
         for asked in block.asked {
             if let Some(peer) = self.peers.get_mut(&asked.peer) {
-                peer.asked -= 1;
-                peer.line.taken_back(peer.asked);
+                peer.line.taken_back(asked.sent);
             }
             self.effects.push_back(Effect::Cancel(asked.peer, place, block.length));
         }

@@ -26,7 +26,8 @@ impl Pool {
     /// were asked would hold up the end of a piece.
     pub(super) fn fill_all(&mut self, now: Instant) {
         let mut free: BTreeSet<PeerKey> = self.peers.keys().copied().collect();
-        let expected = |pool: &Self, key: &PeerKey| pool.peers.get(key).map(|peer| peer.line.expected(peer.asked, now));
+        let expected =
+            |pool: &Self, key: &PeerKey| pool.peers.get(key).map(|peer| peer.line.expected(peer.line.asked(), now));
         while let Some(soonest) = free
             .iter()
             .min_by(|one, other| expected(self, one).partial_cmp(&expected(self, other)).unwrap_or(Ordering::Equal))
@@ -47,9 +48,8 @@ impl Pool {
     fn ask_for_one(&mut self, key: PeerKey, now: Instant) -> bool {
         let Some(place) = self.choose(key, now) else { return false };
         let (Some(peer), Some(block)) = (self.peers.get_mut(&key), self.blocks.get_mut(&place)) else { return false };
-        let due = peer.line.asks(peer.asked, now);
-        peer.asked += 1;
-        if peer.asked == 1 {
+        let due = peer.line.asks(now);
+        if peer.line.asked() == 1 {
             peer.heard = now;
         }
         block.asked.push(Asked { peer: key, sent: now, due });
@@ -61,10 +61,10 @@ impl Pool {
     /// What a peer is best asked for next.
     fn choose(&self, key: PeerKey, now: Instant) -> Option<Place> {
         let peer = self.peers.get(&key)?;
-        if peer.is_choking || peer.asked >= peer.line.window() {
+        if peer.is_choking || peer.line.asked() >= peer.line.window() {
             return None;
         }
-        let expected = peer.line.expected(peer.asked, now);
+        let expected = peer.line.expected(peer.line.asked(), now);
         let open = self.blocks.iter().filter(|(place, block)| block.asked.is_empty() && peer.has.contains(place.0));
         let open = open.map(|(place, _)| *place).filter(|place| self.may_bring(place.0, key));
         let mut open: Vec<_> = open.map(|place| (self.rank(place), place)).collect();
@@ -139,10 +139,10 @@ impl Pool {
             **other != key
                 && !peer.is_choking
                 && peer.has.contains(first)
-                && peer.line.expected(peer.asked, now) < seconds
+                && peer.line.expected(peer.line.asked(), now) < seconds
         });
         let (rate, asked) = others.fold((0.0, 0), |(rate, asked), (_, peer)| {
-            (rate + peer.line.rate().unwrap_or_default(), asked + peer.asked)
+            (rate + peer.line.rate().unwrap_or_default(), asked + peer.line.asked())
         });
         #[allow(clippy::cast_precision_loss, reason = "some hundred")]
         let ahead = |blocks: usize| (asked + blocks) as f64;

@@ -155,7 +155,7 @@ impl Pool {
         }
         let lines = self.peers.values().filter(|peer| !peer.is_choking && peer.line.rate().is_some());
         let (asked, windows) =
-            lines.fold((0, 0), |(asked, windows), peer| (asked + peer.asked, windows + peer.line.window()));
+            lines.fold((0, 0), |(asked, windows), peer| (asked + peer.line.asked(), windows + peer.line.window()));
         asked > 0 && windows > asked
     }
 

@@ -10,15 +10,89 @@ pub(super) const BLOCK: u32 = 16 << 10;
 pub(super) struct Line {
     pub(super) blocks_a_second: f64,
     pub(super) delay: f64,
+    pub(super) manner: Manner,
     pub(super) free: f64,
     /// What it is to send, and when that arrives.
     pub(super) queue: VecDeque<(Place, f64)>,
+    random: u64,
+}
+
+/// What a line does apart from being long and narrow.
+#[derive(Debug, Clone)]
+pub(super) enum Manner {
+    Steady,
+    /// We hear nothing of what comes meanwhile, in so many seconds from and to: our machine is busy.
+    Held(Vec<(f64, f64)>),
+    /// The peer does nothing meanwhile.
+    Stopped(Vec<(f64, f64)>),
+    /// The peer answers once in so many seconds what it was asked for until then.
+    Batches(f64),
+    /// The peer looks for each block for a time of its own, up to so many seconds.
+    Scattered(f64),
+}
+
+/// Pauses for as long as a test takes, each so long (in seconds, from and to), and as much apart.
+pub(super) fn pauses(long: (f64, f64), apart: (f64, f64)) -> Vec<(f64, f64)> {
+    let (mut at, mut random, mut all) = (0.0, 7, Vec::new());
+    while at < 600.0 {
+        let from = at + apart.0 + chance(&mut random) * (apart.1 - apart.0);
+        at = from + long.0 + chance(&mut random) * (long.1 - long.0);
+        all.push((from, at));
+    }
+    all
+}
+
+/// From 0 to 1, always the same ones (xorshift64*).
+fn chance(state: &mut u64) -> f64 {
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    let high = u32::try_from(state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32).unwrap();
+    f64::from(high) / f64::from(u32::MAX)
+}
+
+/// When that is over what is going on then.
+fn after(pauses: &[(f64, f64)], time: f64) -> f64 {
+    pauses.iter().find(|(from, to)| (*from..*to).contains(&time)).map_or(time, |(_, to)| *to)
+}
+
+/// When that is done which takes so long, and begins or goes on when nothing else goes on.
+fn done(pauses: &[(f64, f64)], begins: f64, takes: f64) -> f64 {
+    let begins = after(pauses, begins);
+    match pauses.iter().find(|(from, _)| (begins..begins + takes).contains(from)) {
+        Some((from, to)) => done(pauses, *to, takes - (from - begins)),
+        None => begins + takes,
+    }
 }
 
 /// What a peer has given to its system by the time that a cancel reaches it, in seconds of its line: comes all the same.
 const COMMITTED: f64 = 0.08;
 
 impl Line {
+    pub(super) fn new(blocks_a_second: f64, delay: f64) -> Self {
+        Self { blocks_a_second, delay, manner: Manner::Steady, free: 0.0, queue: VecDeque::new(), random: 7 }
+    }
+
+    /// When that arrives which is asked for now.
+    fn request(&mut self, now: f64) -> f64 {
+        let mut begins = now + self.delay / 2.0;
+        if let Manner::Batches(every) = self.manner {
+            begins = (begins / every).ceil() * every;
+        }
+        self.free = f64::max(self.free, begins);
+        let takes = 1.0 / self.blocks_a_second;
+        self.free = match &self.manner {
+            Manner::Stopped(pauses) => done(pauses, self.free, takes),
+            Manner::Steady | Manner::Held(_) | Manner::Batches(_) | Manner::Scattered(_) => self.free + takes,
+        };
+        let arrives = self.free + self.delay / 2.0;
+        match &self.manner {
+            Manner::Held(pauses) => after(pauses, arrives),
+            Manner::Scattered(most) => arrives + chance(&mut self.random) * most,
+            Manner::Steady | Manner::Stopped(_) | Manner::Batches(_) => arrives,
+        }
+    }
+
     fn cancel(&mut self, place: Place, now: f64) {
         let reached = now + self.delay / 2.0 + COMMITTED;
         let takes = 1.0 / self.blocks_a_second;
@@ -29,11 +103,13 @@ impl Line {
             return;
         };
         self.queue.remove(at);
-        // What was to follow it moves up.
-        for (_, arrives) in self.queue.iter_mut().skip(at) {
-            *arrives -= takes;
+        if matches!(self.manner, Manner::Steady) {
+            // What was to follow it moves up.
+            for (_, arrives) in self.queue.iter_mut().skip(at) {
+                *arrives -= takes;
+            }
+            self.free -= takes;
         }
-        self.free -= takes;
     }
 }
 
@@ -43,6 +119,8 @@ pub(super) struct World {
     pub(super) begun: Instant,
     pub(super) now: f64,
     pub(super) lines: BTreeMap<PeerKey, Line>,
+    /// What comes from all peers goes through this in the end.
+    pub(super) bottleneck: Option<Line>,
     pub(super) lanes: BTreeMap<LaneKey, BTreeSet<Place>>,
     pub(super) taken: BTreeSet<u32>,
     pub(super) missing: BTreeMap<u32, BTreeSet<u32>>,
@@ -52,6 +130,8 @@ pub(super) struct World {
     pub(super) other: Option<u32>,
     pub(super) done: BTreeMap<u32, f64>,
     pub(super) sent: BTreeMap<PeerKey, usize>,
+    /// What each has brought.
+    pub(super) brought: BTreeMap<PeerKey, usize>,
     /// Peers whose blocks are wrong, each in its own way: the checksum of what is right is 0.
     pub(super) liars: BTreeSet<PeerKey>,
     pub(super) banned: BTreeSet<PeerKey>,
@@ -77,6 +157,7 @@ impl World {
             begun: Instant::now(),
             now: 0.0,
             lines: BTreeMap::new(),
+            bottleneck: None,
             lanes: BTreeMap::new(),
             taken: BTreeSet::new(),
             missing: (0..pieces).map(|piece| (piece, (0..blocks_a_piece).collect())).collect(),
@@ -85,14 +166,14 @@ impl World {
             other: None,
             done: BTreeMap::new(),
             sent: BTreeMap::new(),
+            brought: BTreeMap::new(),
             liars: BTreeSet::new(),
             banned: BTreeSet::new(),
             coming: 0,
             wrong: BTreeSet::new(),
         };
         for (key, (blocks_a_second, delay)) in (1..).zip(lines) {
-            let line = Line { blocks_a_second: *blocks_a_second, delay: *delay, free: 0.0, queue: VecDeque::new() };
-            world.lines.insert(key, line);
+            world.lines.insert(key, Line::new(*blocks_a_second, *delay));
             let full = vec![0xff; pieces.div_ceil(8) as usize];
             let now = world.time();
             world.pool.add_peer(key, now);
@@ -129,8 +210,13 @@ impl World {
                     assert_eq!(length, BLOCK);
                     // One that was banned just now hears nothing.
                     let Some(line) = self.lines.get_mut(&peer) else { continue };
-                    line.free = f64::max(line.free, self.now + line.delay / 2.0) + 1.0 / line.blocks_a_second;
-                    line.queue.push_back((place, line.free + line.delay / 2.0));
+                    let arrives = line.request(self.now);
+                    let arrives = match &mut self.bottleneck {
+                        Some(narrow) => narrow.request(arrives),
+                        None => arrives,
+                    };
+                    let at = line.queue.partition_point(|(_, other)| *other <= arrives);
+                    line.queue.insert(at, (place, arrives));
                     *self.sent.entry(peer).or_default() += 1;
                 }
                 Effect::Cancel(peer, place, _) => {
@@ -243,6 +329,7 @@ impl World {
                 Some((arrives, key)) if arrives < reviewed + 0.04 => {
                     self.now = self.now.max(arrives);
                     let (place, _) = self.lines.get_mut(&key).unwrap().queue.pop_front().unwrap();
+                    *self.brought.entry(key).or_default() += 1;
                     self.coming = u64::from(self.liars.contains(&key)) * key;
                     assert!(self.pool.block(key, place, BLOCK, self.coming, self.time()));
                 }
