@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use streamshare_webtorrent::tracker;
@@ -14,6 +15,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio_util::sync::CancellationToken;
 
 use super::message::{BITFIELD, CANCEL, REQUEST, number};
+use super::relay::{ANSWER, ANSWERED_BYTES};
 use super::swarm::{Outbox, Swarm};
 use crate::pool::LaneKey;
 
@@ -51,9 +53,10 @@ async fn serve(swarm: &Arc<Swarm>, key: LaneKey, outbox: Outbox, addr: &mut Opti
     stream.write_all(&[&length.to_be_bytes()[..], &[BITFIELD], &offered].concat()).await?;
     swarm.act(|pool, now| pool.lane_ready(key, now));
     let (reader, writer) = stream.into_split();
+    let brings = AtomicBool::new(false);
     tokio::select! {
-        read = read(swarm, key, reader, frames) => read,
-        written = write(writer, outbox) => written,
+        read = read(swarm, key, reader, frames, &brings) => read,
+        written = write(writer, outbox, &brings) => written,
     }
 }
 
@@ -71,7 +74,14 @@ async fn shaken(stream: &mut TcpStream, frames: &mut Frames) -> io::Result<()> {
     }
 }
 
-async fn read(swarm: &Arc<Swarm>, key: LaneKey, mut reader: OwnedReadHalf, mut frames: Frames) -> io::Result<()> {
+/// `brings` tells whether a block was written since it was read last.
+async fn read(
+    swarm: &Arc<Swarm>,
+    key: LaneKey,
+    mut reader: OwnedReadHalf,
+    mut frames: Frames,
+    brings: &AtomicBool,
+) -> io::Result<()> {
     let mut buffer = vec![0; READ_BYTES];
     loop {
         let mut asked = Vec::new();
@@ -96,13 +106,20 @@ async fn read(swarm: &Arc<Swarm>, key: LaneKey, mut reader: OwnedReadHalf, mut f
             return Ok(());
         }
         frames.push(&buffer[..count]);
+        // Blocks acknowledge as well.
+        if !brings.swap(false, Ordering::Relaxed) && count < ANSWERED_BYTES {
+            swarm.tell_lane(key, ANSWER);
+        }
     }
 }
 
-async fn write(mut writer: OwnedWriteHalf, mut outbox: Outbox) -> io::Result<()> {
+async fn write(mut writer: OwnedWriteHalf, mut outbox: Outbox, brings: &AtomicBool) -> io::Result<()> {
     loop {
         match tokio::time::timeout(KEEP_ALIVE, outbox.recv()).await {
-            Ok(Some(frame)) => writer.write_all(&frame).await?,
+            Ok(Some(frame)) => {
+                brings.fetch_or(frame.len() > ANSWERED_BYTES, Ordering::Relaxed);
+                writer.write_all(&frame).await?;
+            }
             Ok(None) => return Ok(()),
             Err(_) => writer.write_all(&[0; 4]).await?,
         }

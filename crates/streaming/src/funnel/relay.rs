@@ -26,6 +26,11 @@ use crate::pool::PeerKey;
 const READ_BYTES: usize = 64 << 10;
 /// Portions that wait for a slow side before the other is read no further: of blocks that we give, 2 MiB.
 const PORTIONS: usize = 32;
+/// librqbit lets the system join what it writes (Nagle's algorithm, RFC 1122, 4.2.3.4): a small frame behind another one waits until that one
+/// is acknowledged, which takes the system 40 ms or more, unless there is something to send back: a frame that means nothing (BEP 3).
+pub(super) const ANSWER: Bytes = Bytes::from_static(&[0; 4]);
+/// More than that has not waited to be joined.
+pub(super) const ANSWERED_BYTES: usize = 1 << 10;
 /// Small frames are joined to so many bytes before they are written.
 const JOINED_BYTES: usize = 4 << 10;
 
@@ -80,9 +85,11 @@ pub(super) async fn relay(client: TcpStream, peer: Box<dyn Connection>, swarm: &
     let (from_peer, to_peer) = tokio::io::split(peer);
     let (client_sender, client_receiver) = mpsc::channel(PORTIONS);
     let (peer_sender, peer_receiver) = mpsc::channel(PORTIONS);
+    // It says nothing more after its handshake until it has got the other one, so this does not come before that.
+    let answer = client_sender.clone();
     let ended = tokio::select! {
-        ended = hear(from_peer, who.came.is_none(), client_sender, |frame| take_from_peer(swarm, key, who, frame)) => ended,
-        ended = hear(from_client, who.came.is_some(), peer_sender, |frame| Ok(take_from_client(swarm, key, frame))) => ended,
+        ended = hear(from_peer, who.came.is_none(), client_sender, None, |frame| take_from_peer(swarm, key, who, frame)) => ended,
+        ended = hear(from_client, who.came.is_some(), peer_sender, Some(answer), |frame| Ok(take_from_client(swarm, key, frame))) => ended,
         ended = tell(to_client, client_receiver, None) => ended,
         ended = tell(to_peer, peer_receiver, Some(outbox)) => ended,
         () = ban.cancelled() => Ok(()),
@@ -104,11 +111,12 @@ impl Drop for Leave<'_> {
 }
 
 /// Reads what one side says, and passes on what `take` leaves of each frame. `is_asked` tells that its handshake is to come, being the answer
-/// to the other's.
+/// to the other's. `answer` leads back to who speaks, where it waits for acknowledgements.
 async fn hear(
     mut reader: impl AsyncRead + Unpin,
     mut is_asked: bool,
     other: mpsc::Sender<Bytes>,
+    answer: Option<mpsc::Sender<Bytes>>,
     mut take: impl FnMut(Frame) -> io::Result<Option<Bytes>>,
 ) -> io::Result<()> {
     let mut frames = Frames::new(FRAME_BYTES_MAX);
@@ -131,6 +139,10 @@ async fn hear(
             if let Some(bytes) = take(frame)? {
                 passed.extend_from_slice(&bytes);
             }
+        }
+        if let Some(answer) = answer.as_ref().filter(|_| count < ANSWERED_BYTES) {
+            // Where much waits to be sent back, nothing is missing.
+            let _ = answer.try_send(ANSWER);
         }
         if !passed.is_empty() && other.send(passed.freeze()).await.is_err() {
             return Ok(());
@@ -213,5 +225,40 @@ async fn tell(
         }
         writer.write_all(&joined).await?;
         writer.flush().await?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use streamshare_webtorrent::tracker;
+    use streamshare_webtorrent::wire::Handshake;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn small_frames_are_answered_once_the_handshake_is_over() {
+        let (mut client, reader) = tokio::io::duplex(READ_BYTES);
+        let (other, mut passed) = mpsc::channel(PORTIONS);
+        let (answer, mut answers) = mpsc::channel(PORTIONS);
+        let hearing = tokio::spawn(hear(reader, true, other, Some(answer), |frame| Ok(Some(frame.into_bytes()))));
+        let info_hash = tracker::InfoHash([1; 20]);
+        let handshake = Handshake { reserved: [0; 8], info_hash, peer_id: [2; 20] }.to_bytes();
+        client.write_all(&handshake[..30]).await.unwrap();
+        tokio::task::yield_now().await;
+        assert!(answers.try_recv().is_err());
+        client.write_all(&handshake[30..]).await.unwrap();
+        assert_eq!(passed.recv().await.unwrap()[..], handshake[..]);
+        assert_eq!(answers.recv().await.unwrap(), ANSWER);
+        let interested = [0, 0, 0, 1, INTERESTED];
+        client.write_all(&interested).await.unwrap();
+        assert_eq!(passed.recv().await.unwrap()[..], interested[..]);
+        assert_eq!(answers.recv().await.unwrap(), ANSWER);
+        // A block has not waited for anything.
+        let block = [&[0, 0, 0x40, 9, PIECE][..], &[0; 8 + (16 << 10)]].concat();
+        client.write_all(&block).await.unwrap();
+        assert_eq!(passed.recv().await.unwrap()[..], block[..]);
+        drop(client);
+        hearing.await.unwrap().unwrap();
+        assert!(answers.recv().await.is_none());
     }
 }

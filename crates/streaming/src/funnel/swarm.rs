@@ -235,6 +235,10 @@ impl Swarm {
         lock(&self.inner).lane_addrs.insert(addr);
     }
 
+    pub(super) fn tell_lane(&self, key: LaneKey, frame: Bytes) {
+        lock(&self.inner).to_lane(key, frame);
+    }
+
     /// A lane's connection is over, whoever ended it.
     pub(super) fn lane_ended(self: &Arc<Self>, key: LaneKey, addr: Option<SocketAddr>) {
         let mut inner = lock(&self.inner);
