@@ -114,9 +114,10 @@ impl Pool {
     /// Seconds until a block comes that was asked for. What is overdue will be so for as long again.
     fn left(&self, place: Place, asked: &Asked, now: Instant) -> f64 {
         let line = self.peers.get(&asked.peer).map(|peer| &peer.line);
-        if line.is_some_and(|line| line.latency().is_none()) {
+        if line.is_some_and(|line| !line.has_brought()) {
             // It has not brought anything yet while others have: what it was asked for at first does not wait for it to turn out slow.
-            let soonest = self.peers.values().filter_map(|peer| peer.line.latency()).min_by(f64::total_cmp);
+            let known = self.peers.values().filter(|peer| peer.line.has_brought());
+            let soonest = known.filter_map(|peer| peer.line.latency()).min_by(f64::total_cmp);
             // Less patience where a reader waits for it.
             let times = if self.rank(place) < u64::from(self.geometry.piece_bytes) { IMPATIENT } else { 2.0 };
             if soonest.is_some_and(|soonest| (now - asked.sent).as_secs_f64() > times * soonest + SOONER) {
@@ -154,8 +155,8 @@ impl Pool {
             reason = "some hundred; a negative number is none"
         )]
         let mut skip = (rate * within - ahead(0)) as usize;
-        let own = self.peers.get(&key).and_then(|peer| peer.line.rate()).unwrap_or(rate);
-        if skip == 0 || own * SLOWER > rate {
+        let own = self.peers.get(&key).and_then(|peer| peer.line.rate_at_best()).unwrap_or(rate);
+        if own * SLOWER > rate {
             return skip;
         }
         // A piece is of use as a whole: one block of it that comes later than was thought holds up all. So a piece to which this peer would

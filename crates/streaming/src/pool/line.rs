@@ -24,6 +24,8 @@ pub(super) struct Line {
     /// Seconds from a block to the next while more were asked for, and how often that was seen.
     pace: Option<f64>,
     paces: f64,
+    /// It has brought something; until then, `pace` is what it takes at least.
+    has_brought: bool,
     last_block: Option<Instant>,
     /// When the last block that was asked for should come, before `lag`.
     last_due: Option<Instant>,
@@ -38,6 +40,7 @@ impl Line {
             flying: VecDeque::new(),
             pace: None,
             paces: 0.0,
+            has_brought: false,
             last_block: None,
             last_due: None,
             lag: 0.0,
@@ -76,14 +79,16 @@ impl Line {
         later(told, self.lag)
     }
 
-    /// A block that was asked for at `sent` was taken back.
+    /// A block that was asked for at `sent` was taken back. What is asked for next is expected behind it all the same: it may be in buffers that
+    /// no cancel reaches, which hold seconds of a slow line.
     pub(super) fn taken_back(&mut self, sent: Instant) {
         self.landed(sent);
         self.window.disturb();
         if self.flying.is_empty() {
+            let last_due = self.last_due.map(|due| self.due(due));
             self.interrupted();
+            self.last_due = last_due;
         }
-        self.last_due = self.last_due.map(|due| later(due, -self.pace.unwrap_or(PACE_FIRST)));
     }
 
     fn landed(&mut self, sent: Instant) {
@@ -98,14 +103,25 @@ impl Line {
         self.window.latency()
     }
 
-    /// Blocks a second, once known.
+    /// Blocks a second, once it has brought some.
     pub(super) fn rate(&self) -> Option<f64> {
+        self.rate_at_best().filter(|_| self.has_brought)
+    }
+
+    /// The same, also of one that others have outrun before it brought anything.
+    pub(super) fn rate_at_best(&self) -> Option<f64> {
         self.pace.map(|pace| 1.0 / pace)
+    }
+
+    /// Whether it has ever brought something.
+    pub(super) fn has_brought(&self) -> bool {
+        self.has_brought
     }
 
     /// A block came that was asked for at `sent`, when it was told to come at `due`.
     pub(super) fn block(&mut self, sent: Instant, due: Instant, now: Instant) {
         self.landed(sent);
+        self.has_brought = true;
         let due = self.due(due);
         self.lag +=
             (now.saturating_duration_since(due)).as_secs_f64() - (due.saturating_duration_since(now)).as_secs_f64();
@@ -128,10 +144,10 @@ impl Line {
 
     /// Somebody else brought what this one was asked for at `sent`: as long as nothing is known of it, that is how far it is at least.
     pub(super) fn outrun(&mut self, sent: Instant, now: Instant) {
-        if self.pace.is_none() {
+        if !self.has_brought {
             let took = (now - sent).as_secs_f64();
             self.window.takes(took, now);
-            self.pace = Some(took);
+            self.pace = Some(self.pace.map_or(took, |pace| pace.max(took)));
         }
         self.taken_back(sent);
     }

@@ -1,6 +1,7 @@
 //! The pool against peers with rates and delays, and a librqbit that reads, in virtual time.
 
 mod lines;
+mod swarm;
 mod world;
 
 use std::collections::BTreeSet;

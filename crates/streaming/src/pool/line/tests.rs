@@ -146,6 +146,7 @@ fn when_blocks_should_come() {
     line.block(now, first, at(200.08));
     assert_eq!((line.due(second) - now).as_millis(), 90);
     assert_eq!((line.expected(1, at(200.08)) * 1e3).round(), 50.0);
+    // What was taken back may come all the same, before what is asked for next.
     line.taken_back(now);
-    assert_eq!(expected(&line, 0), 50.0);
+    assert_eq!(expected(&line, 0), 100.0);
 }

@@ -11,6 +11,8 @@ pub(super) struct Line {
     pub(super) blocks_a_second: f64,
     pub(super) delay: f64,
     pub(super) manner: Manner,
+    /// What a peer has given to its system by the time that a cancel reaches it, in seconds of its line: comes all the same.
+    pub(super) committed: f64,
     pub(super) free: f64,
     /// What it is to send, and when that arrives.
     pub(super) queue: VecDeque<(Place, f64)>,
@@ -43,7 +45,7 @@ pub(super) fn pauses(long: (f64, f64), apart: (f64, f64)) -> Vec<(f64, f64)> {
 }
 
 /// From 0 to 1, always the same ones (xorshift64*).
-fn chance(state: &mut u64) -> f64 {
+pub(super) fn chance(state: &mut u64) -> f64 {
     *state ^= *state >> 12;
     *state ^= *state << 25;
     *state ^= *state >> 27;
@@ -65,12 +67,10 @@ fn done(pauses: &[(f64, f64)], begins: f64, takes: f64) -> f64 {
     }
 }
 
-/// What a peer has given to its system by the time that a cancel reaches it, in seconds of its line: comes all the same.
-const COMMITTED: f64 = 0.08;
-
 impl Line {
     pub(super) fn new(blocks_a_second: f64, delay: f64) -> Self {
-        Self { blocks_a_second, delay, manner: Manner::Steady, free: 0.0, queue: VecDeque::new(), random: 7 }
+        let (manner, queue) = (Manner::Steady, VecDeque::new());
+        Self { blocks_a_second, delay, manner, committed: 0.08, free: 0.0, queue, random: 7 }
     }
 
     /// When that arrives which is asked for now.
@@ -94,7 +94,7 @@ impl Line {
     }
 
     fn cancel(&mut self, place: Place, now: f64) {
-        let reached = now + self.delay / 2.0 + COMMITTED;
+        let reached = now + self.delay / 2.0 + self.committed;
         let takes = 1.0 / self.blocks_a_second;
         let leaves = |arrives: f64, delay: f64| arrives - delay / 2.0 - takes;
         let Some(at) =
@@ -121,6 +121,10 @@ pub(super) struct World {
     pub(super) lines: BTreeMap<PeerKey, Line>,
     /// What comes from all peers goes through this in the end.
     pub(super) bottleneck: Option<Line>,
+    /// Peers that are connected later, and when; the first first.
+    pub(super) joins: VecDeque<(f64, PeerKey)>,
+    /// When our machine does something else.
+    pub(super) pauses: Vec<(f64, f64)>,
     pub(super) lanes: BTreeMap<LaneKey, BTreeSet<Place>>,
     pub(super) taken: BTreeSet<u32>,
     pub(super) missing: BTreeMap<u32, BTreeSet<u32>>,
@@ -158,6 +162,8 @@ impl World {
             now: 0.0,
             lines: BTreeMap::new(),
             bottleneck: None,
+            joins: VecDeque::new(),
+            pauses: Vec::new(),
             lanes: BTreeMap::new(),
             taken: BTreeSet::new(),
             missing: (0..pieces).map(|piece| (piece, (0..blocks_a_piece).collect())).collect(),
@@ -174,12 +180,28 @@ impl World {
         };
         for (key, (blocks_a_second, delay)) in (1..).zip(lines) {
             world.lines.insert(key, Line::new(*blocks_a_second, *delay));
-            let full = vec![0xff; pieces.div_ceil(8) as usize];
-            let now = world.time();
-            world.pool.add_peer(key, now);
-            world.pool.want(key, true, now);
-            assert!(world.pool.bitfield(key, &full, now));
-            world.pool.choke(key, false, now);
+            world.join(key);
+        }
+        world
+    }
+
+    /// A peer is connected, has everything and lets us ask.
+    fn join(&mut self, key: PeerKey) {
+        let full = vec![0xff; self.pool.geometry.piece_count.div_ceil(8) as usize];
+        let now = self.time();
+        self.pool.add_peer(key, now);
+        self.pool.want(key, true, now);
+        assert!(self.pool.bitfield(key, &full, now));
+        self.pool.choke(key, false, now);
+    }
+
+    /// One whose peers are connected when their time has come.
+    pub(super) fn joined(pieces: u32, blocks_a_piece: u32, mut lines: Vec<(f64, Line)>) -> Self {
+        let mut world = Self::idle(pieces, blocks_a_piece, &[]);
+        lines.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+        for (key, (at, line)) in (1..).zip(lines) {
+            world.lines.insert(key, line);
+            world.joins.push_back((at, key));
         }
         world
     }
@@ -195,7 +217,9 @@ impl World {
         self.pool.read(2, offset, u64::from(blocks * BLOCK), true, self.time());
     }
 
+    /// What is there is not read again.
     pub(super) fn seek(&mut self, piece: u32) {
+        let piece = (piece..).find(|piece| !self.done.contains_key(piece)).unwrap();
         self.position = piece;
         let offset = u64::from(piece) * u64::from(self.pool.geometry.piece_bytes);
         self.pool.read(1, offset, 0, true, self.time());
@@ -305,6 +329,10 @@ impl World {
             self.missing.remove(&piece);
             self.taken.remove(&piece);
             self.done.insert(piece, self.now);
+            if self.other == Some(piece) {
+                self.other = None;
+                self.pool.remove_reader(2);
+            }
             if piece == self.position {
                 let next = (piece..).find(|piece| !self.done.contains_key(piece)).unwrap();
                 self.position = next;
@@ -325,19 +353,21 @@ impl World {
             assert!(self.now < begun + 600.0, "it never comes true");
             let next = self.lines.iter().filter_map(|(key, line)| Some((line.queue.front()?.1, *key)));
             let next = next.min_by(|left, right| left.0.total_cmp(&right.0));
-            match next {
-                Some((arrives, key)) if arrives < reviewed + 0.04 => {
-                    self.now = self.now.max(arrives);
-                    let (place, _) = self.lines.get_mut(&key).unwrap().queue.pop_front().unwrap();
-                    *self.brought.entry(key).or_default() += 1;
-                    self.coming = u64::from(self.liars.contains(&key)) * key;
-                    assert!(self.pool.block(key, place, BLOCK, self.coming, self.time()));
-                }
-                _ => {
-                    reviewed += 0.04;
-                    self.now = self.now.max(reviewed);
-                    self.pool.review(self.time());
-                }
+            let arrives = next.map_or(f64::INFINITY, |(arrives, _)| after(&self.pauses, arrives));
+            let joins = self.joins.front().map_or(f64::INFINITY, |(at, _)| after(&self.pauses, *at));
+            let reviews = after(&self.pauses, reviewed + 0.04);
+            self.now = self.now.max(arrives.min(joins).min(reviews));
+            if let Some((_, key)) = next.filter(|_| arrives < reviews.min(joins)) {
+                let (place, _) = self.lines.get_mut(&key).unwrap().queue.pop_front().unwrap();
+                *self.brought.entry(key).or_default() += 1;
+                self.coming = u64::from(self.liars.contains(&key)) * key;
+                assert!(self.pool.block(key, place, BLOCK, self.coming, self.time()));
+            } else if joins < reviews {
+                let (_, key) = self.joins.pop_front().unwrap();
+                self.join(key);
+            } else {
+                reviewed = self.now;
+                self.pool.review(self.time());
             }
             self.settle();
         }
