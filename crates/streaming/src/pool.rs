@@ -48,9 +48,11 @@ pub(crate) enum Effect {
     Ban(PeerKey),
     /// Connect a lane to librqbit, and tell of it by [`Pool::lane_ready`].
     Open(LaneKey),
+    /// Tell librqbit what the lane has, as a bitfield, whatever it was told before.
+    Offer(LaneKey, Vec<u8>),
     /// Let librqbit ask the lane.
     Unchoke(LaneKey),
-    /// Tell a lane of a piece that a peer has.
+    /// Tell librqbit of a piece that the lane has got.
     Have(LaneKey, u32),
     /// A block that came, for a lane.
     Deliver(LaneKey, Place),
@@ -190,7 +192,7 @@ impl Pool {
         let count = &mut self.availability[piece as usize];
         *count += 1;
         if *count == 1 {
-            for lane in self.lanes.keys() {
+            for lane in self.lanes.wide() {
                 self.effects.push_back(Effect::Have(lane, piece));
             }
         }
@@ -247,7 +249,7 @@ impl Pool {
 
     /// librqbit asks a lane for a block. [`Pool::review`] is to be called when all that came at once is told.
     pub(crate) fn request(&mut self, lane: LaneKey, place: Place, length: u32) {
-        if place.0 >= self.geometry.piece_count || !self.lanes.asked(lane) {
+        if place.0 >= self.geometry.piece_count || !self.lane_asked(lane) {
             return;
         }
         let block = self.blocks.entry(place).or_insert(Block { length, lanes: Vec::new(), asked: Vec::new() });

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio_util::sync::CancellationToken;
 
-use super::message::{BITFIELD, CANCEL, REQUEST, number};
+use super::message::{CANCEL, REQUEST, number};
 use super::relay::{ANSWER, ANSWERED_BYTES};
 use super::swarm::{Outbox, Swarm};
 use crate::pool::LaneKey;
@@ -48,9 +48,6 @@ async fn serve(swarm: &Arc<Swarm>, key: LaneKey, outbox: Outbox, addr: &mut Opti
     stream.write_all(&handshake.to_bytes()).await?;
     let mut frames = Frames::new(FRAME_BYTES_MAX);
     tokio::time::timeout(HANDSHAKE_TIMEOUT, shaken(&mut stream, &mut frames)).await??;
-    let offered = swarm.act(|pool, _| pool.offered());
-    let length = u32::try_from(offered.len() + 1).map_err(io::Error::other)?;
-    stream.write_all(&[&length.to_be_bytes()[..], &[BITFIELD], &offered].concat()).await?;
     swarm.act(|pool, now| pool.lane_ready(key, now));
     let (reader, writer) = stream.into_split();
     let brings = AtomicBool::new(false);

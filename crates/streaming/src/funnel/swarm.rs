@@ -12,7 +12,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use super::message::{CANCEL, HAVE, REQUEST, UNCHOKE};
+use super::message::{BITFIELD, CANCEL, HAVE, REQUEST, UNCHOKE};
 use super::relay::{Identity, Who};
 use super::seats::Seats;
 use super::{lane, lock};
@@ -195,6 +195,7 @@ impl Swarm {
                     inner.lanes.insert(key, LaneEnd { outbox, close: close.clone() });
                     opened.push((key, receiver, close));
                 }
+                Effect::Offer(key, bits) => inner.to_lane(key, bitfield(&bits)),
                 Effect::Unchoke(key) => inner.to_lane(key, Bytes::from_static(&[0, 0, 0, 1, UNCHOKE])),
                 Effect::Have(key, piece) => {
                     let frame = [&[0, 0, 0, 5, HAVE], &piece.to_be_bytes()[..]].concat();
@@ -349,6 +350,11 @@ async fn tick(swarm: Weak<Swarm>) {
         drop(swarm);
         tokio::time::sleep(TICK).await;
     }
+}
+
+fn bitfield(bits: &[u8]) -> Bytes {
+    let length = u32::try_from(bits.len() + 1).expect("a torrent has 2^32 pieces at most");
+    [&length.to_be_bytes()[..], &[BITFIELD], bits].concat().into()
 }
 
 fn request(id: u8, (piece, begin): Place, length: u32) -> Bytes {

@@ -1,6 +1,10 @@
-//! When lanes are opened and closed.
+//! When lanes are opened and closed, and what they seem to have.
+//!
+//! librqbit asks a lane for whatever its streams need, one stream after another by chance, of which another may wait for minutes. So a lane
+//! that is opened for a reader seems to have nothing but what comes next to that reader, until it was asked for some of it.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::bits::Bits;
@@ -33,19 +37,14 @@ struct Lane {
     /// When librqbit was let to ask it.
     active: Option<Instant>,
     was_asked: bool,
+    /// It seems to have all that the peers have.
+    is_wide: bool,
 }
 
 impl Lanes {
-    pub(super) fn keys(&self) -> impl Iterator<Item = LaneKey> {
-        self.all.keys().copied()
-    }
-
-    /// Whether it is there to be asked.
-    pub(super) fn asked(&mut self, key: LaneKey) -> bool {
-        self.all.get_mut(&key).is_some_and(|lane| {
-            lane.was_asked = true;
-            lane.active.is_some()
-        })
+    /// Those that librqbit is to be told of what peers get.
+    pub(super) fn wide(&self) -> impl Iterator<Item = LaneKey> {
+        self.all.iter().filter(|(_, lane)| lane.is_wide).map(|(key, _)| *key)
     }
 
     pub(super) fn delivered(&mut self, piece: u32, now: Instant) {
@@ -59,13 +58,13 @@ impl Lanes {
 
     fn open(&mut self) -> LaneKey {
         self.next += 1;
-        self.all.insert(self.next, Lane { is_ready: false, active: None, was_asked: false });
+        self.all.insert(self.next, Lane { is_ready: false, active: None, was_asked: false, is_wide: false });
         self.next
     }
 }
 
 impl Pool {
-    /// A lane is connected. [`Pool::offered`] was told to librqbit.
+    /// A lane is connected, and librqbit was not told yet what it has.
     pub(crate) fn lane_ready(&mut self, key: LaneKey, now: Instant) {
         if let Some(lane) = self.lanes.all.get_mut(&key) {
             lane.is_ready = true;
@@ -87,12 +86,31 @@ impl Pool {
         self.review(now);
     }
 
-    /// What the peers have together, as a bitfield.
-    pub(crate) fn offered(&self) -> Vec<u8> {
-        let mut bits = Bits::new(self.geometry.piece_count);
-        for (piece, _) in (0..).zip(&self.availability).filter(|(_, count)| **count > 0) {
-            bits.insert(piece);
+    /// Whether a lane that librqbit asks is there for that. It seems to have all from now on.
+    pub(super) fn lane_asked(&mut self, key: LaneKey) -> bool {
+        let Some(lane) = self.lanes.all.get_mut(&key) else { return false };
+        lane.was_asked = true;
+        let is_active = lane.active.is_some();
+        if is_active && !lane.is_wide {
+            self.widen(key);
         }
+        is_active
+    }
+
+    fn widen(&mut self, key: LaneKey) {
+        let Some(lane) = self.lanes.all.get_mut(&key) else { return };
+        lane.is_wide = true;
+        let offered = self.offered(0..self.geometry.piece_count);
+        self.effects.push_back(Effect::Offer(key, offered));
+    }
+
+    /// Which of some pieces the peers have together, as a bitfield.
+    pub(super) fn offered(&self, pieces: Range<u32>) -> Vec<u8> {
+        let mut bits = Bits::new(self.geometry.piece_count);
+        let available = (0..).zip(&self.availability).filter(|(piece, count)| pieces.contains(piece) && **count > 0);
+        available.for_each(|(piece, _)| {
+            bits.insert(piece);
+        });
         bits.into_bytes()
     }
 
@@ -102,7 +120,7 @@ impl Pool {
         let is_of_use = self.peers.values().any(|peer| peer.is_wanted && !peer.is_choking);
         if self.peers.is_empty() || !self.peers.values().any(|peer| peer.is_wanted) {
             // Nobody to get anything from: librqbit is to know, and to look for others.
-            let all: Vec<_> = self.lanes.keys().collect();
+            let all: Vec<_> = self.lanes.all.keys().copied().collect();
             all.into_iter().for_each(|key| self.close(key));
             return;
         }
@@ -111,18 +129,15 @@ impl Pool {
         }
         self.close_spoiled();
         // One that librqbit may ask, and one in store for who seeks.
-        if self.lanes.all.values().all(|lane| lane.active.is_none()) {
-            self.activate(now);
-        }
-        if self.is_missed(now) {
+        if let Some(piece) = self.missed(now) {
             self.close_unread();
-            if self.lanes.all.values().filter(|lane| lane.active.is_some()).count() >= ACTIVE_MAX {
-                self.close_oldest();
+            let active = self.lanes.all.values().filter(|lane| lane.active.is_some()).count();
+            if active >= ACTIVE_MAX && self.lanes.all.values().any(|lane| lane.is_ready && lane.active.is_none()) {
+                self.close_last();
             }
-            self.activate(now);
-        }
-        if self.is_starved(now) {
-            self.activate(now);
+            self.activate(Some(piece), now);
+        } else if self.lanes.all.values().all(|lane| lane.active.is_none()) || self.is_starved(now) {
+            self.activate(None, now);
         }
         if self.lanes.all.values().all(|lane| lane.active.is_some()) {
             let key = self.lanes.open();
@@ -130,20 +145,24 @@ impl Pool {
         }
     }
 
-    /// Whether a reader waits for a piece that peers have, and that no lane was asked for.
-    fn is_missed(&self, now: Instant) -> bool {
-        let is_asking = |lane: &super::lanes::Lane| {
-            !lane.was_asked && lane.active.is_some_and(|at| now.saturating_duration_since(at) < ASKING)
-        };
-        if self.lanes.all.values().any(is_asking) {
-            return false;
+    /// What a reader waits for that peers have, and that no lane was asked for: of several, the piece that is needed first.
+    fn missed(&mut self, now: Instant) -> Option<u32> {
+        for lane in self.lanes.all.values() {
+            if !lane.was_asked && lane.active.is_some_and(|at| now.saturating_duration_since(at) < ASKING) {
+                return None;
+            }
         }
-        self.readers.values().filter(|reader| reader.is_waiting).any(|reader| {
-            let Ok(piece) = u32::try_from(reader.offset / u64::from(self.geometry.piece_bytes)) else { return false };
+        // It was not that which librqbit needed.
+        let vain = self.lanes.all.iter().filter(|(_, lane)| lane.active.is_some() && !lane.is_wide);
+        let vain: Vec<_> = vain.map(|(key, _)| *key).collect();
+        vain.into_iter().for_each(|key| self.widen(key));
+        let waited = self.readers.values().filter(|reader| reader.is_waiting).filter_map(|reader| {
+            let piece = u32::try_from(reader.offset / u64::from(self.geometry.piece_bytes)).ok()?;
             let is_there = self.availability.get(piece as usize).is_some_and(|count| *count > 0);
             let is_asked = self.blocks.range((piece, 0)..=(piece, u32::MAX)).next().is_some();
-            is_there && !is_asked && !self.lanes.delivered.contains_key(&piece)
-        })
+            (is_there && !is_asked && !self.lanes.delivered.contains_key(&piece)).then_some(piece)
+        });
+        waited.min_by_key(|piece| self.rank((*piece, 0)))
     }
 
     /// Whether peers could bring more than librqbit asks for: on fast lines that are long, what one lane is asked for is on its way.
@@ -159,12 +178,22 @@ impl Pool {
         asked > 0 && windows > asked
     }
 
-    fn activate(&mut self, now: Instant) {
+    /// Lets librqbit ask a lane, for what follows from a piece on, or for all.
+    fn activate(&mut self, piece: Option<u32>, now: Instant) {
         let spare = self.lanes.all.iter_mut().find(|(_, lane)| lane.is_ready && lane.active.is_none());
-        if let Some((key, lane)) = spare {
-            lane.active = Some(now);
-            self.effects.push_back(Effect::Unchoke(*key));
+        let Some((key, lane)) = spare else { return };
+        let key = *key;
+        lane.active = Some(now);
+        match piece {
+            Some(piece) => {
+                let ahead = AHEAD_BYTES.div_ceil(self.geometry.piece_bytes.into());
+                let end = piece.saturating_add(u32::try_from(ahead).unwrap_or(u32::MAX));
+                let offered = self.offered(piece..end);
+                self.effects.push_back(Effect::Offer(key, offered));
+            }
+            None => self.widen(key),
         }
+        self.effects.push_back(Effect::Unchoke(key));
     }
 
     /// Closes lanes of whose pieces none is near a reader.
@@ -189,9 +218,14 @@ impl Pool {
         lanes.into_iter().for_each(|key| self.close(key));
     }
 
-    fn close_oldest(&mut self) {
-        let oldest = self.lanes.all.iter().filter_map(|(key, lane)| Some((lane.active?, *key))).min();
-        if let Some((_, key)) = oldest {
+    /// Closes the lane of whose pieces all are needed last.
+    fn close_last(&mut self) {
+        let active = self.lanes.all.iter().filter(|(_, lane)| lane.active.is_some());
+        let first = |key: LaneKey| {
+            let blocks = self.blocks.iter().filter(|(_, block)| block.lanes.contains(&key));
+            blocks.map(|(place, _)| self.rank((place.0, 0))).min().unwrap_or(u64::MAX)
+        };
+        if let Some((_, key)) = active.map(|(key, _)| (first(*key), *key)).max() {
             self.close(key);
         }
     }

@@ -126,6 +126,10 @@ pub(super) struct World {
     /// When our machine does something else.
     pub(super) pauses: Vec<(f64, f64)>,
     pub(super) lanes: BTreeMap<LaneKey, BTreeSet<Place>>,
+    /// What librqbit was told that each has.
+    offered: BTreeMap<LaneKey, Vec<u8>>,
+    pub(super) lanes_opened: u32,
+    random: u64,
     pub(super) taken: BTreeSet<u32>,
     pub(super) missing: BTreeMap<u32, BTreeSet<u32>>,
     pub(super) blocks_a_piece: u32,
@@ -165,6 +169,9 @@ impl World {
             joins: VecDeque::new(),
             pauses: Vec::new(),
             lanes: BTreeMap::new(),
+            offered: BTreeMap::new(),
+            lanes_opened: 0,
+            random: 7,
             taken: BTreeSet::new(),
             missing: (0..pieces).map(|piece| (piece, (0..blocks_a_piece).collect())).collect(),
             blocks_a_piece,
@@ -248,7 +255,11 @@ impl World {
                         line.cancel(place, self.now);
                     }
                 }
+                Effect::Offer(lane, bits) => {
+                    self.offered.insert(lane, bits);
+                }
                 Effect::Open(lane) => {
+                    self.lanes_opened += 1;
                     self.pool.lane_ready(lane, self.time());
                 }
                 Effect::Unchoke(lane) => {
@@ -256,7 +267,13 @@ impl World {
                     self.ask(lane);
                 }
                 Effect::Deliver(lane, place) => self.deliver(lane, place),
-                Effect::Close(lane) => self.lose(lane),
+                Effect::Close(lane) => {
+                    self.lose(lane);
+                    // What it was asked for is asked of others.
+                    for lane in self.lanes.keys().copied().collect::<Vec<_>>() {
+                        self.ask(lane);
+                    }
+                }
                 Effect::Ban(peer) => {
                     self.banned.insert(peer);
                     self.lines.remove(&peer);
@@ -286,19 +303,14 @@ impl World {
         self.settle();
     }
 
-    /// librqbit fills a lane's window: whole pieces, from the reader on, then from the beginning.
+    /// librqbit fills a lane's window: whole pieces of those that the lane has, from each reader on by turns, then from the beginning.
     fn ask(&mut self, lane: LaneKey) {
         loop {
             let Some(asked) = self.lanes.get(&lane) else { return };
             if asked.len() >= 128 {
                 return;
             }
-            let free = |piece: &&u32| !self.taken.contains(*piece);
-            let from = |piece: u32| self.missing.range(piece..).map(|(piece, _)| piece).find(free);
-            // Those who read take turns.
-            let first = self.missing.get_key_value(&self.position).map(|(piece, _)| piece).filter(free);
-            let next = first.or_else(|| from(self.other?)).or_else(|| from(self.position));
-            let Some(piece) = next.or_else(|| self.missing.keys().find(free)).copied() else { return };
+            let Some(piece) = self.next_of(lane) else { return };
             self.taken.insert(piece);
             let now = self.time();
             for block in 0..self.blocks_a_piece {
@@ -306,7 +318,41 @@ impl World {
                 self.pool.request(lane, (piece, block * BLOCK), BLOCK);
             }
             self.pool.review(now);
+            self.hear_offers();
         }
+    }
+
+    /// Which piece librqbit asks a lane for. It has a stream for each reader, and whose turn it is first is chance.
+    fn next_of(&mut self, lane: LaneKey) -> Option<u32> {
+        let offered = self.offered.get(&lane)?;
+        let is_free = |piece: &u32| {
+            let has = offered[*piece as usize / 8] & (0x80 >> (*piece % 8)) != 0;
+            has && !self.taken.contains(piece)
+        };
+        let mut readers: Vec<_> = [Some(self.position), self.other].into_iter().flatten().collect();
+        if chance(&mut self.random) < 0.5 {
+            readers.reverse();
+        }
+        let ahead = (32 << 20) / (self.blocks_a_piece * BLOCK);
+        let nearest = |from: u32| self.missing.range(from..from + ahead).map(|(piece, _)| *piece).find(is_free);
+        // The first of each comes before the second of any; what is taken of one is its turn, too.
+        let turns = readers.into_iter().filter_map(|from| Some((from, nearest(from)?)));
+        let next = turns.min_by_key(|(from, piece)| piece - from).map(|(_, piece)| piece);
+        next.or_else(|| self.missing.keys().copied().find(is_free))
+    }
+
+    /// Hears what lanes have by now, before the rest of what the pool says.
+    fn hear_offers(&mut self) {
+        let mut rest = Vec::new();
+        while let Some(effect) = self.pool.poll_effect() {
+            match effect {
+                Effect::Offer(lane, bits) => {
+                    self.offered.insert(lane, bits);
+                }
+                other => rest.push(other),
+            }
+        }
+        self.pool.effects.extend(rest);
     }
 
     fn deliver(&mut self, lane: LaneKey, (piece, begin): Place) {
