@@ -12,7 +12,7 @@ const ASKED_MAX: usize = 2;
 const SOONER: f64 = 0.03;
 /// How many times as fast as a peer the others together have to be for them to be left whole pieces by it.
 const SLOWER: f64 = 8.0;
-/// A peer that is slower than others may take so many times as long as was thought.
+/// A peer that is slower than others, or of which nothing is known, may take so many times as long as was thought.
 const UNSURE: f64 = 2.0;
 /// What a peer may still take that has been silent for twice as long as another one took, in seconds: a block from 16 KB/s.
 const UNKNOWN_LEFT: f64 = 1.0;
@@ -147,8 +147,10 @@ impl Pool {
         });
         #[allow(clippy::cast_precision_loss, reason = "some hundred")]
         let ahead = |blocks: usize| (asked + blocks) as f64;
-        // Three quarters of it, and later by what guesses are wrong by: rather ask one too early than let its line idle.
-        let within = seconds * 0.75 - SOONER;
+        let is_new = self.peers.get(&key).is_some_and(|peer| !peer.line.has_brought());
+        // Three quarters of it, and later by what guesses are wrong by: rather ask one too early than let its line idle. But who has not brought
+        // anything yet may be slow, and what is asked for again then has to stand in line.
+        let within = if is_new { UNSURE * seconds } else { seconds * 0.75 - SOONER };
         #[allow(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,

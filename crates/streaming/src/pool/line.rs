@@ -139,7 +139,8 @@ impl Line {
             (pace + (since - pace) * WEIGHT.max(1.0 / self.paces)).max(1e-6)
         });
         self.pace = Some(pace);
-        self.window.block(&Arrival { sent, now, oldest: self.flying.front().copied(), asked: self.asked(), pace });
+        let (oldest, asked, paces) = (self.flying.front().copied(), self.asked(), self.paces);
+        self.window.block(&Arrival { sent, now, oldest, asked, pace, paces });
     }
 
     /// Somebody else brought what this one was asked for at `sent`: as long as nothing is known of it, that is how far it is at least.

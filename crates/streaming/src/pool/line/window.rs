@@ -18,16 +18,21 @@ use std::time::{Duration, Instant};
 use super::lately::Lately;
 use super::round::Round;
 
-/// Blocks to ask a peer for of which nothing is known: 64 KiB. Two round trips make it 16 (the window doubles), and a peer that turns out
-/// to be slow holds up no more than this.
-const WINDOW_FIRST: f64 = 4.0;
+/// Blocks to ask a peer for of which nothing is known: 128 KiB, which keep a line of 2 MiB/s and 50 ms busy until more is known. A peer that
+/// turns out to be slow holds up no more than this.
+const WINDOW_FIRST: f64 = 8.0;
 /// Peers that others ask for more have at most: libtorrent and Transmission take 500 and more, librqbit 128 when it says nothing.
 const WINDOW_MAX: f64 = 250.0;
 /// Whatever was measured: 64 KiB, which is read from a socket at a time.
 const WINDOW_MIN: f64 = 4.0;
-/// One whose block takes longer than so many seconds does well with one on its way and one in store.
+/// One that brings a block only every so many seconds does well with one on its way and one in store.
 const SLOW: f64 = 0.1;
 const WINDOW_MIN_SLOW: f64 = 2.0;
+/// It has no more than what fits a way as long as that besides, in seconds: a round trip takes it so long that how long it takes without a queue
+/// is forgotten meanwhile.
+const WAY_MAX_SLOW: f64 = 0.5;
+/// Paces after which it is known to be slow.
+const SLOW_AFTER: f64 = 3.0;
 /// What is to wait at a peer, in seconds: what we are late for by chance. A block at least, and up to twice as much before it is too much.
 const QUEUE: f64 = 0.01;
 /// The longest pause that a window is to outlast, in seconds: Transmission 3 fills its sockets twice a second.
@@ -69,8 +74,9 @@ pub(super) struct Arrival {
     /// When the first of those was asked for that are still on their way, and how many they are.
     pub(super) oldest: Option<Instant>,
     pub(super) asked: usize,
-    /// Seconds from a block to the next.
+    /// Seconds from a block to the next, and how often that was seen.
     pub(super) pace: f64,
+    pub(super) paces: f64,
 }
 
 /// How much to ask a peer for at a time.
@@ -89,6 +95,7 @@ pub(super) struct Window {
     /// Seconds for which nothing came, and then the whole window: the most.
     lull: Lately,
     pace: f64,
+    is_slow: bool,
     round: Option<Round>,
     /// Round trips in which there was no queue.
     empty: u32,
@@ -135,6 +142,7 @@ impl Window {
             usual: 0.0,
             lull: Lately::most(),
             pace: 0.0,
+            is_slow: false,
             round: None,
             empty: 0,
             trial: None,
@@ -169,9 +177,10 @@ impl Window {
     }
 
     pub(super) fn block(&mut self, arrival: &Arrival) {
-        let Arrival { sent, now, oldest, asked, pace } = *arrival;
+        let Arrival { sent, now, oldest, asked, pace, paces } = *arrival;
         let took = (now - sent).as_secs_f64();
         self.pace = pace;
+        self.is_slow = pace > SLOW && paces > SLOW_AFTER;
         self.takes(took, now);
         self.lull.pass(now);
         let is_full = asked + 1 >= self.blocks();
@@ -215,8 +224,11 @@ impl Window {
     }
 
     fn set(&mut self, blocks: f64) {
-        let least = if self.pace > SLOW { WINDOW_MIN_SLOW } else { WINDOW_MIN };
-        self.blocks = blocks.clamp(least, WINDOW_MAX);
+        self.blocks = if self.is_slow {
+            blocks.clamp(WINDOW_MIN_SLOW, WINDOW_MIN_SLOW + WAY_MAX_SLOW / self.pace)
+        } else {
+            blocks.clamp(WINDOW_MIN, WINDOW_MAX)
+        };
     }
 
     /// What waits at the peer for what we are late for by chance, in seconds.
