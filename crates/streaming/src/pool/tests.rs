@@ -74,9 +74,10 @@ fn what_stands_back_has_its_turn_as_a_whole() {
 
 #[test]
 fn each_reader_is_given_what_it_waits_for_and_no_lane_too_many() {
-    // Whose stream librqbit asks for first is chance, and what one waits for may come last.
-    for (at, other) in [(0, 63), (3, 60), (40, 5)] {
+    // Whose stream librqbit asks for first is chance, and what one waits for may come last: it may not have a stream yet.
+    for (at, other, is_other_unknown) in [(0, 63, false), (3, 60, true), (40, 5, true)] {
         let mut world = World::idle(64, 64, &THREE);
+        world.is_other_unknown = is_other_unknown;
         world.also(other, 63);
         world.seek(at);
         let first = world.until(|world| world.done.contains_key(&at));
