@@ -33,11 +33,12 @@ pub(super) const DELAYED: Plan = Plan { conditions: Some(LINE), bytes: 30_000_00
 /// round trip (RFC 9260, section 7.2), so that the speed is sqrt(3/2) packets a round trip by the root of the loss (Mathis and others,
 /// 1997): 0.78 MB/s with packets of 1163 bytes, 41 ms and 0.2 %. Chromium, libdatachannel and webrtc-rs have packets of about that
 /// size, which fit through IPv6's smallest link; larger ones would be faster in proportion, and lost for good on some ways. A transfer
-/// meets some 14 losses, so that two of the same stack differ by a factor of 2: hence the rounds.
+/// meets some 14 losses, so that two of the same stack differ by a factor of 2: hence the rounds, in each of which both stacks lose the same
+/// packets of those that they send.
 pub(super) const LOSSY: Plan =
-    Plan { conditions: Some(Conditions { one_lost_of: 500, ..LINE }), bytes: 8_000_000, rounds: 7 };
+    Plan { conditions: Some(Conditions { one_lost_of: 500, ..LINE }), bytes: 8_000_000, rounds: 15 };
 
-const LINE: Conditions = Conditions { delay: Duration::from_millis(20), one_lost_of: 0, rate: 100e6 / 8.0 };
+const LINE: Conditions = Conditions { delay: Duration::from_millis(20), one_lost_of: 0, seed: 0, rate: 100e6 / 8.0 };
 
 #[derive(Debug, Default)]
 struct Figures {
@@ -66,9 +67,9 @@ pub(super) async fn run(plan: &Plan) -> Result<()> {
     let mut browser = Remote::browser(&case)?;
     let mut peers = [Remote::ours(&case, "channel")?, Remote::node(&case, "datachannel.mjs")?];
     let mut stacks = [Stack::default(), Stack::default()];
-    for _ in 0..plan.rounds {
+    for seed in (1..).take(plan.rounds) {
         for (peer, stack) in peers.iter_mut().zip(&mut stacks) {
-            round(plan, &mut browser, peer, stack)?;
+            round(plan, seed, &mut browser, peer, stack)?;
         }
     }
     let [ours, theirs] = &stacks;
@@ -82,9 +83,10 @@ pub(super) async fn run(plan: &Plan) -> Result<()> {
     Ok(())
 }
 
-fn round(plan: &Plan, browser: &mut Remote, peer: &mut Remote, stack: &mut Stack) -> Result<()> {
+fn round(plan: &Plan, seed: u64, browser: &mut Remote, peer: &mut Remote, stack: &mut Stack) -> Result<()> {
     browser.call("open", &json!(["channel"]))?;
-    let link = connect(browser, peer, 0, plan.conditions)?;
+    let conditions = plan.conditions.map(|conditions| Conditions { seed, ..conditions });
+    let link = connect(browser, peer, 0, conditions)?;
     // Warms everything up, and slow start passes.
     let few = plan.bytes / 20;
     transfer(browser, peer, few, true)?;

@@ -21,6 +21,8 @@ pub(super) struct Conditions {
     pub(super) delay: Duration,
     /// Of so many packets one is lost, by chance; 0 for none.
     pub(super) one_lost_of: u64,
+    /// Which packets are lost: with the same seed, the same.
+    pub(super) seed: u64,
     /// Bytes a second.
     pub(super) rate: f64,
 }
@@ -55,7 +57,7 @@ impl Link {
         let entry = near.local_addr().context("a middlebox's address")?;
         let stop = Arc::new(AtomicBool::new(false));
         let visitor = Arc::new(Mutex::new(None));
-        let (there, back) = (Direction::new(conditions, &stop, 1), Direction::new(conditions, &stop, 2));
+        let (there, back) = (Direction::new(conditions, &stop, 0), Direction::new(conditions, &stop, 1));
         let learn = visitor.clone();
         there.run(near.clone(), far.clone(), move |from| {
             *learn.lock().unwrap_or_else(PoisonError::into_inner) = Some(from);
@@ -84,8 +86,9 @@ struct Direction {
 }
 
 impl Direction {
-    fn new(conditions: Conditions, stop: &Arc<AtomicBool>, seed: u64) -> Self {
-        let random = 0x9E37_79B9_7F4A_7C15 ^ seed;
+    fn new(conditions: Conditions, stop: &Arc<AtomicBool>, which: u64) -> Self {
+        // Odd, so not 0, and far from the others'.
+        let random = (2 * conditions.seed + which).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
         Self { conditions, stop: stop.clone(), random, free: Instant::now() }
     }
 
@@ -102,7 +105,7 @@ impl Direction {
         Some(self.free + self.conditions.delay)
     }
 
-    /// xorshift64 (Marsaglia 2003): the same packets are lost in every run.
+    /// xorshift64 (Marsaglia 2003).
     fn is_lost(&mut self) -> bool {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
