@@ -143,7 +143,8 @@ impl Pool {
 
     /// Whether there is anything that time changes.
     pub(crate) fn is_idle(&self) -> bool {
-        self.blocks.is_empty() && !self.readers.values().any(|reader| reader.is_waiting) && !self.lanes.is_pausing()
+        let is_waiting = self.readers.values().any(|reader| reader.is_waiting);
+        self.blocks.is_empty() && !is_waiting && !self.lanes.is_pausing() && !self.lanes.is_narrow()
     }
 
     /// A peer whose handshake was exchanged.
@@ -239,7 +240,9 @@ impl Pool {
             }
         }
         self.trust.brought(place, key, sum);
-        self.lanes.delivered(place.0, now);
+        if let Some(lane) = block.lanes.first() {
+            self.lanes.delivered(place.0, *lane, now);
+        }
         for lane in block.lanes {
             self.effects.push_back(Effect::Deliver(lane, place));
         }
@@ -266,6 +269,11 @@ impl Pool {
 
     /// librqbit has found a piece right.
     pub(crate) fn right(&mut self, piece: u32) {
+        self.lanes.right(piece);
+        let piece_bytes = u64::from(self.geometry.piece_bytes);
+        for reader in self.readers.values_mut().filter(|reader| reader.offset / piece_bytes == u64::from(piece)) {
+            reader.is_waiting = false;
+        }
         let liars = self.trust.right(piece);
         self.ban(liars);
     }

@@ -24,6 +24,8 @@ use crate::pool::PeerKey;
 
 /// Bytes read at a time.
 const READ_BYTES: usize = 64 << 10;
+/// How long a side may be silent: peers say something every two minutes (BEP 3). librqbit, which has a limit of its own, hears from each meanwhile.
+const SILENCE_MAX: Duration = Duration::from_secs(150);
 /// Portions that wait for a slow side before the other is read no further: of blocks that we give, 2 MiB.
 const PORTIONS: usize = 32;
 /// librqbit lets the system join what it writes (Nagle's algorithm, RFC 1122, 4.2.3.4): a small frame behind another one waits until that one
@@ -122,8 +124,8 @@ async fn hear(
     let mut frames = Frames::new(FRAME_BYTES_MAX);
     let mut buffer = vec![0; READ_BYTES];
     loop {
-        // One that never says a word does not keep its seat.
-        let patience = if is_asked { FIRST_BYTES_TIMEOUT } else { Duration::MAX };
+        // One that says nothing does not keep its seat.
+        let patience = if is_asked { FIRST_BYTES_TIMEOUT } else { SILENCE_MAX };
         let count = tokio::time::timeout(patience, reader.read(&mut buffer)).await??;
         if count == 0 {
             return Ok(());

@@ -14,8 +14,10 @@ use super::{Effect, LaneKey, Place, Pool};
 const ACTIVE_MAX: usize = 4;
 /// A lane that librqbit was just let to ask is given so much time to be asked.
 const ASKING: Duration = Duration::from_millis(300);
-/// A piece that was brought a moment ago is being checked: nobody needs to ask for it.
-const CHECKING: Duration = Duration::from_millis(700);
+/// What a lane was let to be asked for is not tried again so soon: librqbit may hold it, or have it.
+const RETRIED: Duration = Duration::from_millis(100);
+/// A piece that was brought is being checked: nobody needs to ask for it, unless librqbit has forgotten it.
+const CHECKING: Duration = Duration::from_secs(5);
 /// How long librqbit is not connected again after it has ended a lane, unless that was for a wrong piece: it may be paused.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long the lanes that there are have to be asked before there is another one for more speed.
@@ -27,7 +29,10 @@ const AHEAD_BYTES: u64 = 32 << 20;
 pub(super) struct Lanes {
     all: BTreeMap<LaneKey, Lane>,
     next: LaneKey,
-    delivered: BTreeMap<u32, Instant>,
+    /// Pieces of which something was brought, by which lane, and when the last of it was.
+    delivered: BTreeMap<u32, (LaneKey, Instant)>,
+    /// Pieces that a lane was let to be asked for.
+    tried: BTreeMap<u32, Instant>,
     not_before: Option<Instant>,
 }
 
@@ -47,8 +52,18 @@ impl Lanes {
         self.all.iter().filter(|(_, lane)| lane.is_wide).map(|(key, _)| *key)
     }
 
-    pub(super) fn delivered(&mut self, piece: u32, now: Instant) {
-        self.delivered.insert(piece, now);
+    pub(super) fn delivered(&mut self, piece: u32, lane: LaneKey, now: Instant) {
+        self.delivered.insert(piece, (lane, now));
+    }
+
+    /// librqbit has a piece.
+    pub(super) fn right(&mut self, piece: u32) {
+        self.delivered.remove(&piece);
+    }
+
+    /// Whether librqbit was let to ask a lane for something that it has not asked for yet.
+    pub(super) fn is_narrow(&self) -> bool {
+        self.all.values().any(|lane| lane.active.is_some() && !lane.is_wide)
     }
 
     /// Whether no lane is opened for a moment.
@@ -77,6 +92,7 @@ impl Pool {
         if self.lanes.all.remove(&key).is_none() {
             return;
         }
+        self.lanes.delivered.retain(|_, (lane, _)| *lane != key);
         let (was_wrong, liars) = self.trust.lane_failed(key);
         self.ban(liars);
         self.drop_lane_blocks(key);
@@ -115,7 +131,8 @@ impl Pool {
     }
 
     pub(super) fn review_lanes(&mut self, now: Instant) {
-        self.lanes.delivered.retain(|_, at| now.saturating_duration_since(*at) < CHECKING);
+        self.lanes.delivered.retain(|_, (_, at)| now.saturating_duration_since(*at) < CHECKING);
+        self.lanes.tried.retain(|_, at| now.saturating_duration_since(*at) < RETRIED);
         self.lanes.not_before = self.lanes.not_before.filter(|time| now < *time);
         let is_of_use = self.peers.values().any(|peer| peer.is_wanted && !peer.is_choking);
         if self.peers.is_empty() || !self.peers.values().any(|peer| peer.is_wanted) {
@@ -131,11 +148,9 @@ impl Pool {
         // One that librqbit may ask, and one in store for who seeks.
         if let Some(piece) = self.missed(now) {
             self.close_unread();
-            let active = self.lanes.all.values().filter(|lane| lane.active.is_some()).count();
-            if active >= ACTIVE_MAX && self.lanes.all.values().any(|lane| lane.is_ready && lane.active.is_none()) {
-                self.close_last();
+            if self.has_room_for(piece) {
+                self.activate(Some(piece), now);
             }
-            self.activate(Some(piece), now);
         } else if self.lanes.all.values().all(|lane| lane.active.is_none()) || self.is_starved(now) {
             self.activate(None, now);
         }
@@ -148,7 +163,10 @@ impl Pool {
     /// What a reader waits for that peers have, and that no lane was asked for: of several, the piece that is needed first.
     fn missed(&mut self, now: Instant) -> Option<u32> {
         for lane in self.lanes.all.values() {
-            if !lane.was_asked && lane.active.is_some_and(|at| now.saturating_duration_since(at) < ASKING) {
+            if !lane.was_asked
+                && !lane.is_wide
+                && lane.active.is_some_and(|at| now.saturating_duration_since(at) < ASKING)
+            {
                 return None;
             }
         }
@@ -160,7 +178,8 @@ impl Pool {
             let piece = u32::try_from(reader.offset / u64::from(self.geometry.piece_bytes)).ok()?;
             let is_there = self.availability.get(piece as usize).is_some_and(|count| *count > 0);
             let is_asked = self.blocks.range((piece, 0)..=(piece, u32::MAX)).next().is_some();
-            (is_there && !is_asked && !self.lanes.delivered.contains_key(&piece)).then_some(piece)
+            let is_coming = self.lanes.delivered.contains_key(&piece) || self.lanes.tried.contains_key(&piece);
+            (is_there && !is_asked && !is_coming).then_some(piece)
         });
         waited.min_by_key(|piece| self.rank((*piece, 0)))
     }
@@ -186,6 +205,7 @@ impl Pool {
         lane.active = Some(now);
         match piece {
             Some(piece) => {
+                self.lanes.tried.insert(piece, now);
                 let ahead = AHEAD_BYTES.div_ceil(self.geometry.piece_bytes.into());
                 let end = piece.saturating_add(u32::try_from(ahead).unwrap_or(u32::MAX));
                 let offered = self.offered(piece..end);
@@ -201,10 +221,7 @@ impl Pool {
         let keys: Vec<_> =
             self.lanes.all.iter().filter(|(_, lane)| lane.active.is_some()).map(|(key, _)| *key).collect();
         for key in keys {
-            let is_read = self
-                .blocks
-                .iter()
-                .any(|(place, block)| block.lanes.contains(&key) && self.rank((place.0, 0)) < AHEAD_BYTES);
+            let is_read = self.blocks.iter().any(|(place, block)| block.lanes.contains(&key) && self.is_near(place.0));
             if !is_read {
                 self.close(key);
             }
@@ -218,16 +235,30 @@ impl Pool {
         lanes.into_iter().for_each(|key| self.close(key));
     }
 
-    /// Closes the lane of whose pieces all are needed last.
-    fn close_last(&mut self) {
-        let active = self.lanes.all.iter().filter(|(_, lane)| lane.active.is_some());
+    /// Whether a reader comes to a piece soon, or stands back in front of it.
+    fn is_near(&self, piece: u32) -> bool {
+        let offset = u64::from(piece) * u64::from(self.geometry.piece_bytes);
+        self.readers.values().any(|reader| (reader.offset..reader.offset + AHEAD_BYTES).contains(&offset))
+    }
+
+    /// Whether a lane may be opened for a piece. Where there are too many, one closes of whose pieces all are needed later.
+    fn has_room_for(&mut self, piece: u32) -> bool {
+        let active: Vec<_> =
+            self.lanes.all.iter().filter(|(_, lane)| lane.active.is_some()).map(|(key, _)| *key).collect();
+        if active.len() < ACTIVE_MAX {
+            return true;
+        }
+        if !self.lanes.all.values().any(|lane| lane.is_ready && lane.active.is_none()) {
+            return false;
+        }
         let first = |key: LaneKey| {
             let blocks = self.blocks.iter().filter(|(_, block)| block.lanes.contains(&key));
             blocks.map(|(place, _)| self.rank((place.0, 0))).min().unwrap_or(u64::MAX)
         };
-        if let Some((_, key)) = active.map(|(key, _)| (first(*key), *key)).max() {
-            self.close(key);
-        }
+        let last = active.into_iter().map(|key| (first(key), key)).max();
+        let Some((_, key)) = last.filter(|(first, _)| *first > self.rank((piece, 0))) else { return false };
+        self.close(key);
+        true
     }
 
     fn close(&mut self, key: LaneKey) {
@@ -240,7 +271,11 @@ impl Pool {
     fn drop_lane_blocks(&mut self, key: LaneKey) {
         let places: Vec<Place> =
             self.blocks.iter().filter(|(_, block)| block.lanes.contains(&key)).map(|(place, _)| *place).collect();
-        places.into_iter().for_each(|place| self.cancel(key, place));
+        for place in places {
+            // librqbit forgets what it has of it.
+            self.lanes.delivered.remove(&place.0);
+            self.cancel(key, place);
+        }
         self.trust.lane_gone(key);
     }
 }

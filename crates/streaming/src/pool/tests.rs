@@ -4,7 +4,7 @@ mod lines;
 mod swarm;
 mod world;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use world::{BLOCK, World};
@@ -88,7 +88,58 @@ fn each_reader_is_given_what_it_waits_for_and_no_lane_too_many() {
         let sent: usize = world.sent.values().sum();
         let brought: usize = world.brought.values().sum();
         assert!(sent < brought + 128, "{sent} blocks were asked for, {brought} came");
+        // They stay where they are, which is there.
+        let before = world.lanes_opened;
+        let later = world.now + 5.0;
+        world.until(|world| world.now > later);
+        assert!(world.lanes_opened <= before + 2, "{} lanes more", world.lanes_opened - before);
     }
+}
+
+#[test]
+fn of_many_places_the_ones_needed_first_are_asked_for_and_stay() {
+    const PIECE: u64 = 64 * BLOCK as u64;
+    let begun = Instant::now();
+    let mut pool = Pool::new(Geometry { piece_count: 80, piece_bytes: 64 * BLOCK });
+    pool.add_peer(1, begun);
+    pool.want(1, true, begun);
+    assert!(pool.bitfield(1, &[0xff; 10], begun));
+    pool.choke(1, false, begun);
+    // The earlier ones stand back behind the later ones; nothing comes.
+    for reader in 0..8 {
+        pool.read(reader, 10 * reader * PIECE, (8 - reader) << 20, true, begun);
+    }
+    let mut first = BTreeMap::new();
+    let mut asked = BTreeMap::new();
+    let mut opened = 0;
+    for tick in 0..200 {
+        let now = begun + Duration::from_millis(20 * tick);
+        pool.review(now);
+        while let Some(effect) = pool.poll_effect() {
+            match effect {
+                Effect::Open(lane) => {
+                    opened += 1;
+                    pool.lane_ready(lane, now);
+                }
+                Effect::Offer(lane, bits) => {
+                    let offered = (0..80).find(|piece| bits[*piece / 8] & (0x80 >> (piece % 8)) != 0).unwrap();
+                    first.insert(lane, u32::try_from(offered).unwrap());
+                }
+                Effect::Unchoke(lane) => {
+                    asked.insert(lane, first[&lane]);
+                    pool.request(lane, (first[&lane], 0), BLOCK);
+                    pool.review(now);
+                }
+                Effect::Close(lane) => {
+                    asked.remove(&lane);
+                }
+                Effect::Request(..) | Effect::Cancel(..) | Effect::Ban(_) | Effect::Have(..) | Effect::Deliver(..) => {}
+            }
+        }
+    }
+    let pieces: BTreeSet<u32> = asked.into_values().collect();
+    assert_eq!(pieces, BTreeSet::from([40, 50, 60, 70]));
+    assert!(opened <= 12, "{opened} lanes");
 }
 
 #[test]

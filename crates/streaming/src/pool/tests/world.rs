@@ -25,6 +25,8 @@ pub(super) struct World {
     pub(super) lanes: BTreeMap<LaneKey, BTreeSet<Place>>,
     /// What librqbit was told that each has.
     offered: BTreeMap<LaneKey, Vec<u8>>,
+    /// Lanes of which librqbit needed nothing when it looked last, and when it looks again.
+    asleep: BTreeMap<LaneKey, f64>,
     pub(super) lanes_opened: u32,
     random: u64,
     pub(super) taken: BTreeSet<u32>,
@@ -69,6 +71,7 @@ impl World {
             pauses: Vec::new(),
             lanes: BTreeMap::new(),
             offered: BTreeMap::new(),
+            asleep: BTreeMap::new(),
             lanes_opened: 0,
             random: 7,
             taken: BTreeSet::new(),
@@ -170,9 +173,8 @@ impl World {
                 Effect::Close(lane) => {
                     self.lose(lane);
                     // What it was asked for is asked of others.
-                    for lane in self.lanes.keys().copied().collect::<Vec<_>>() {
-                        self.ask(lane);
-                    }
+                    self.asleep.clear();
+                    self.ask_all();
                 }
                 Effect::Ban(peer) => {
                     self.banned.insert(peer);
@@ -205,20 +207,28 @@ impl World {
 
     /// librqbit fills a lane's window: whole pieces of those that the lane has, from each reader on by turns, then from the beginning.
     fn ask(&mut self, lane: LaneKey) {
-        loop {
-            let Some(asked) = self.lanes.get(&lane) else { return };
-            if asked.len() >= 128 {
-                return;
-            }
-            let Some(piece) = self.next_of(lane) else { return };
+        if self.asleep.contains_key(&lane) {
+            return;
+        }
+        while self.lanes.get(&lane).is_some_and(|asked| asked.len() < 128) {
+            let Some(piece) = self.next_of(lane) else {
+                self.asleep.insert(lane, self.now + 5.0);
+                break;
+            };
             self.taken.insert(piece);
-            let now = self.time();
             for block in 0..self.blocks_a_piece {
                 self.lanes.get_mut(&lane).unwrap().insert((piece, block * BLOCK));
                 self.pool.request(lane, (piece, block * BLOCK), BLOCK);
             }
-            self.pool.review(now);
-            self.hear_offers();
+        }
+        // It has asked for all that before it hears anything.
+        self.pool.review(self.time());
+        self.hear_offers();
+    }
+
+    fn ask_all(&mut self) {
+        for lane in self.lanes.keys().copied().collect::<Vec<_>>() {
+            self.ask(lane);
         }
     }
 
@@ -276,8 +286,8 @@ impl World {
             self.taken.remove(&piece);
             self.done.insert(piece, self.now);
             if self.other == Some(piece) {
+                // They stay where they are, as who holds a place.
                 self.other = None;
-                self.pool.remove_reader(2);
             }
             if piece == self.position {
                 let next = (piece..).find(|piece| !self.done.contains_key(piece)).unwrap();
@@ -314,6 +324,9 @@ impl World {
             } else {
                 reviewed = self.now;
                 self.pool.review(self.time());
+                let now = self.now;
+                self.asleep.retain(|_, until| now < *until);
+                self.ask_all();
             }
             self.settle();
         }
