@@ -92,7 +92,6 @@ impl Pool {
         if self.lanes.all.remove(&key).is_none() {
             return;
         }
-        self.lanes.delivered.retain(|_, (lane, _)| *lane != key);
         let (was_wrong, liars) = self.trust.lane_failed(key);
         self.ban(liars);
         self.drop_lane_blocks(key);
@@ -221,8 +220,7 @@ impl Pool {
         let keys: Vec<_> =
             self.lanes.all.iter().filter(|(_, lane)| lane.active.is_some()).map(|(key, _)| *key).collect();
         for key in keys {
-            let is_read = self.blocks.iter().any(|(place, block)| block.lanes.contains(&key) && self.is_near(place.0));
-            if !is_read {
+            if !self.pieces_of(key).any(|piece| self.is_near(piece)) {
                 self.close(key);
             }
         }
@@ -233,6 +231,13 @@ impl Pool {
         let gone = self.blocks.iter().filter(|(place, _)| self.availability[place.0 as usize] == 0);
         let lanes: Vec<_> = gone.flat_map(|(_, block)| block.lanes.clone()).collect();
         lanes.into_iter().for_each(|key| self.close(key));
+    }
+
+    /// Pieces that a lane was asked for, up to the ones that are checked: what it was brought may be on its way to librqbit.
+    fn pieces_of(&self, key: LaneKey) -> impl Iterator<Item = u32> {
+        let asked = self.blocks.iter().filter(move |(_, block)| block.lanes.contains(&key)).map(|(place, _)| place.0);
+        let brought = self.lanes.delivered.iter().filter(move |(_, (lane, _))| *lane == key).map(|(piece, _)| *piece);
+        asked.chain(brought)
     }
 
     /// Whether a reader comes to a piece soon, or stands back in front of it.
@@ -251,10 +256,7 @@ impl Pool {
         if !self.lanes.all.values().any(|lane| lane.is_ready && lane.active.is_none()) {
             return false;
         }
-        let first = |key: LaneKey| {
-            let blocks = self.blocks.iter().filter(|(_, block)| block.lanes.contains(&key));
-            blocks.map(|(place, _)| self.rank((place.0, 0))).min().unwrap_or(u64::MAX)
-        };
+        let first = |key: LaneKey| self.pieces_of(key).map(|piece| self.rank((piece, 0))).min().unwrap_or(u64::MAX);
         let last = active.into_iter().map(|key| (first(key), key)).max();
         let Some((_, key)) = last.filter(|(first, _)| *first > self.rank((piece, 0))) else { return false };
         self.close(key);
@@ -271,11 +273,9 @@ impl Pool {
     fn drop_lane_blocks(&mut self, key: LaneKey) {
         let places: Vec<Place> =
             self.blocks.iter().filter(|(_, block)| block.lanes.contains(&key)).map(|(place, _)| *place).collect();
-        for place in places {
-            // librqbit forgets what it has of it.
-            self.lanes.delivered.remove(&place.0);
-            self.cancel(key, place);
-        }
+        places.into_iter().for_each(|place| self.cancel(key, place));
+        // librqbit forgets what it has of them.
+        self.lanes.delivered.retain(|_, (lane, _)| *lane != key);
         self.trust.lane_gone(key);
     }
 }

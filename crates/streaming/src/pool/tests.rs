@@ -97,6 +97,35 @@ fn each_reader_is_given_what_it_waits_for_and_no_lane_too_many() {
 }
 
 #[test]
+fn what_a_lane_was_brought_is_not_lost_when_somebody_reads_elsewhere() {
+    let now = Instant::now();
+    let mut pool = Pool::new(Geometry { piece_count: 8000, piece_bytes: BLOCK });
+    pool.add_peer(1, now);
+    pool.want(1, true, now);
+    assert!(pool.bitfield(1, &[0xff; 1000], now));
+    pool.choke(1, false, now);
+    let told = |pool: &mut Pool| -> Vec<Effect> { std::iter::from_fn(|| pool.poll_effect()).collect() };
+    pool.read(1, 0, 0, true, now);
+    pool.lane_ready(1, now);
+    assert!(told(&mut pool).contains(&Effect::Unchoke(1)));
+    pool.request(1, (0, 0), BLOCK);
+    pool.review(now);
+    pool.lane_ready(2, now);
+    assert!(pool.block(1, (0, 0), BLOCK, 0, now));
+    assert!(told(&mut pool).contains(&Effect::Deliver(1, (0, 0))));
+    // librqbit has not checked it yet.
+    pool.read(2, 4000 * u64::from(BLOCK), 0, true, now);
+    let effects = told(&mut pool);
+    assert!(effects.contains(&Effect::Unchoke(2)) && !effects.contains(&Effect::Close(1)), "{effects:?}");
+    pool.request(2, (4000, 0), BLOCK);
+    pool.review(now);
+    pool.lane_ready(3, now);
+    pool.right(0);
+    pool.read(3, 7000 * u64::from(BLOCK), 0, true, now);
+    assert!(told(&mut pool).contains(&Effect::Close(1)), "nothing of it is needed any more");
+}
+
+#[test]
 fn of_many_places_the_ones_needed_first_are_asked_for_and_stay() {
     const PIECE: u64 = 64 * BLOCK as u64;
     let begun = Instant::now();
