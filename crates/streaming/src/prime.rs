@@ -34,6 +34,8 @@ const LEARN_TIMEOUT: Duration = Duration::from_secs(600);
 const HEAD_BYTES: u64 = 32 << 10;
 /// The end of a file that is fetched along with its head, where an index may lie: all of that of an hour's film.
 const TAIL_BYTES: u64 = 256 << 10;
+/// How long a stream is held once a file's layout is known, until whoever waits for that has opened another one.
+const HELD: Duration = Duration::from_millis(500);
 /// What stands back behind all that players read, in bytes.
 const LAST: u64 = 1 << 40;
 
@@ -107,9 +109,11 @@ impl Engine {
         let fetching = self.0.tasks.spawn(async move {
             let fetching = async {
                 let Some(layout) = layout_of(known).await else { return };
+                let mut held = None;
                 for read in layout.first_reads(at) {
                     let target = Target { inner: &inner, info_hash, file_index };
-                    if let Err(error) = target.read(read, Urgency::Later, urgency.clone(), |_| ()).await {
+                    let read = target.read(read, Urgency::Later, urgency.clone(), &mut held, |_| ());
+                    if let Err(error) = read.await {
                         tracing::debug!(%info_hash, file_index, %error, "what comes first is not fetched");
                         return;
                     }
@@ -175,11 +179,16 @@ impl Primed {
         let is_mp4 = torrent.info.files.get(file_index).is_some_and(|file| is_mp4(&file.path));
         inner.tasks.clone().spawn(async move {
             let target = Target { inner: &inner, info_hash, file_index };
-            let learning = tokio::time::timeout(LEARN_TIMEOUT, target.learn(length, is_mp4, wanted, tell_subtitles));
+            let mut held = None;
+            let learning = target.learn(length, is_mp4, wanted, tell_subtitles, &mut held);
+            let learning = tokio::time::timeout(LEARN_TIMEOUT, learning);
             let learned = cancel.run_until_cancelled(learning).await.and_then(Result::ok).flatten();
             tracing::debug!(%info_hash, file_index, is_known = learned.is_some(), "looked into a file");
             // Nobody waits for it where the torrent has gone.
             let _ = tell.send(learned.map_or(Known::Nothing, |layout| Known::Layout(Arc::new(layout))));
+            if held.is_some() {
+                cancel.run_until_cancelled(tokio::time::sleep(HELD)).await;
+            }
         });
     }
 
@@ -218,6 +227,7 @@ impl Target<'_> {
         is_mp4: bool,
         urgency: watch::Receiver<Urgency>,
         subtitles: watch::Sender<Entries>,
+        held: &mut Option<Through>,
     ) -> Option<Layout> {
         let mut probe = Probe::new(length);
         let is_soon = *urgency.borrow() > Urgency::Later;
@@ -236,7 +246,8 @@ impl Target<'_> {
                 Step::Done(media) => return Some(Layout::new(*media, length)),
             };
             let mut bytes = Vec::new();
-            self.read(range.clone(), least, urgency.clone(), |chunk| bytes.extend_from_slice(chunk)).await.ok()?;
+            let take = |chunk: &[u8]| bytes.extend_from_slice(chunk);
+            self.read(range.clone(), least, urgency.clone(), held, take).await.ok()?;
             least = Urgency::Later;
             probe.feed(range.start, &bytes);
             drop(bytes);
@@ -250,12 +261,15 @@ impl Target<'_> {
         }
     }
 
-    /// Reads a range, as soon as is wanted at the time; where it is wanted for more than later, at least as soon as `least`.
+    /// Reads a range, as soon as is wanted at the time; where it is wanted for more than later, at least as soon as `least`. The stream is left
+    /// in `held`, in place of the one before: where nothing of a torrent is selected and no stream is open for a moment, librqbit is done
+    /// and sends all away who have everything.
     async fn read(
         self,
         range: Range<u64>,
         least: Urgency,
         mut urgency: watch::Receiver<Urgency>,
+        held: &mut Option<Through>,
         mut take: impl FnMut(&[u8]),
     ) -> io::Result<()> {
         let mut comfort = self.inner.is_comfortable.subscribe();
@@ -267,6 +281,7 @@ impl Target<'_> {
                 wanted @ (Urgency::Soon | Urgency::Now) => wanted.max(least),
             };
             if now == Urgency::Later && !*comfort.borrow_and_update() {
+                *held = None;
                 tokio::select! {
                     changed = comfort.changed() => changed.map_err(io::Error::other)?,
                     changed = urgency.changed() => changed.map_err(io::Error::other)?,
@@ -274,6 +289,7 @@ impl Target<'_> {
                 continue;
             }
             let mut through = self.open(position, now).await?;
+            *held = None;
             while position < range.end {
                 let fits = usize::try_from(range.end - position).unwrap_or(usize::MAX).min(CHUNK_BYTES);
                 tokio::select! {
@@ -289,6 +305,8 @@ impl Target<'_> {
                     Ok(()) = comfort.changed(), if now == Urgency::Later => break,
                 }
             }
+            through.rest();
+            *held = Some(through);
         }
         Ok(())
     }
@@ -300,7 +318,7 @@ impl Target<'_> {
             Urgency::Now => Role::Ahead { behind_bytes: 0, is_urgent: true },
             // After the piece that the player waits for, before the next one.
             Urgency::Soon => Role::Ahead { behind_bytes: piece.saturating_sub(1), is_urgent: true },
-            Urgency::Later => Role::Ahead { behind_bytes: LAST, is_urgent: false },
+            Urgency::Later => Role::Ahead { behind_bytes: LAST, is_urgent: true },
         };
         let at = At { file_index: self.file_index, position };
         Through::open(self.inner.access.clone(), self.info_hash, at, role).await

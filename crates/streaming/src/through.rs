@@ -131,6 +131,15 @@ impl Through {
         }
         Ok(Self(shared))
     }
+
+    /// Needs nothing more, but keeps its stream.
+    pub(crate) fn rest(&self) {
+        let reader = match &mut self.0.lock().state {
+            State::Reading(opened) => opened.reader.take(),
+            State::Opening(_) | State::Parked => None,
+        };
+        drop(reader);
+    }
 }
 
 impl Shared {
